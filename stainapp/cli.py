@@ -1,0 +1,183 @@
+"""The command line: its words and what they mean. What they do is in `commands`."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stainapp import __version__, commands
+from stainapp.commands import DONE, FAILED, complain
+from stainapp.errors import StainAppError
+
+if TYPE_CHECKING:
+    from stainapp.geometry import Rect
+
+    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - has no public name
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code: 0 done, 1 failed, 2 misused."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    parser, names = _parser()
+    if not words or (words[0] not in names and words[0] not in ("-h", "--help", "--version")):
+        words.insert(0, "view")
+    args = parser.parse_args(words)
+    try:
+        code: int = args.run(args)
+    except StainAppError as error:
+        complain(str(error))
+        return FAILED
+    except BrokenPipeError:
+        # The reader of our output has gone (`stainapp models | head`): no news for anyone.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    return code
+
+
+def _parser() -> tuple[argparse.ArgumentParser, set[str]]:
+    parser = argparse.ArgumentParser(
+        prog="stainapp",
+        description="Whole-slide images with virtual staining, in a window or without one.",
+        epilog="`stainapp SLIDE` opens the window. Coordinates are level-0 pixels.",
+    )
+    parser.add_argument("--version", action="version", version=f"stainapp {__version__}")
+    to = parser.add_subparsers(required=True, metavar="COMMAND")
+    for add in (_add_view, _add_info, _add_models, _add_stain, _add_verify, _add_doctor):
+        add(to)
+    return parser, set(to.choices)
+
+
+def _add_view(to: "Subparsers") -> None:
+    view = to.add_parser("view", help="open the window")
+    view.add_argument("slide", nargs="?", help="a slide, phantom:he:20000:7 or sample:ihc")
+    view.add_argument("--mpp", type=_positive, help="micrometres per level-0 pixel")
+    view.add_argument("--model", metavar="ID", help="show this virtual stain")
+    view.add_argument("--template", type=Path, metavar="IMAGE", help="normalise to this image")
+    view.add_argument(
+        "--layout", choices=("single", "side-by-side", "curtain", "fade"), help="panes"
+    )
+    view.add_argument("--at", type=_pair, metavar="X,Y", help="centre of the view")
+    view.add_argument("--zoom", type=_positive, metavar="Z", help="magnification, 1 to 40")
+    view.add_argument("--rotate", type=float, default=0.0, metavar="DEGREES")
+    view.add_argument("--fade", type=_share, default=1.0, metavar="0..1", help="share of virtual")
+    view.add_argument("--device", help="auto, cpu, cuda, cuda:<n> or mps")
+    view.add_argument("--theme", choices=("system", "light", "dark"))
+    view.add_argument("--size", type=_size, metavar="WxH", help="size of the window")
+    view.add_argument(
+        "--screenshot", type=Path, metavar="FILE", help="save the settled window; needs no display"
+    )
+    view.add_argument("--wait", type=_positive, default=600.0, metavar="SECONDS")
+    view.set_defaults(run=commands.view)
+
+
+def _add_info(to: "Subparsers") -> None:
+    info = to.add_parser("info", help="what a slide says of itself")
+    info.add_argument("slide")
+    info.add_argument("--json", action="store_true")
+    info.set_defaults(run=commands.info)
+
+
+def _add_models(to: "Subparsers") -> None:
+    models = to.add_parser("models", help="list, show, import and check models")
+    models.add_argument("--json", action="store_true")
+    models.set_defaults(run=commands.models_list)
+    verbs = models.add_subparsers(metavar="VERB")
+    listing = verbs.add_parser("list", help="all models")
+    listing.set_defaults(run=commands.models_list)
+    show = verbs.add_parser("show", help="a model's card")
+    show.add_argument("id")
+    show.set_defaults(run=commands.models_show)
+    check = verbs.add_parser("check", help="check a model's folder")
+    check.add_argument("folder", type=Path)
+    check.set_defaults(run=commands.models_check)
+    imports = verbs.add_parser("import", help="convert a published checkpoint")
+    imports.add_argument("file", type=Path)
+    imports.add_argument("--id", help="plain name for the model; by default the file's")
+    imports.add_argument("--name", help="what the picker shows")
+    imports.add_argument("--source-stain", required=True, metavar="STAIN")
+    imports.add_argument("--target-stain", required=True, metavar="STAIN")
+    imports.add_argument("--mpp", type=_positive, required=True, help="scale it was trained at")
+    imports.add_argument("--norm-mode", choices=("frozen", "running", "batch", "none"))
+    imports.add_argument("--licence", default="")
+    imports.set_defaults(run=commands.models_import)
+    for verb in (listing, show, check, imports):
+        verb.add_argument("--json", action="store_true", default=argparse.SUPPRESS)
+
+
+def _add_stain(to: "Subparsers") -> None:
+    stain = to.add_parser("stain", help="stain slides into OME-TIFF files")
+    stain.add_argument("slides", nargs="+", metavar="SLIDE")
+    stain.add_argument("--model", required=True, metavar="ID")
+    stain.add_argument("-o", "--output", required=True, type=Path, metavar="FILE_OR_DIR")
+    stain.add_argument("--region", type=_region, metavar="X,Y,W,H")
+    stain.add_argument("--mpp", type=_positive, metavar="M", help="scale of the slides")
+    stain.add_argument("--template", type=Path, metavar="IMAGE", help="normalise to this image")
+    stain.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:<n> or mps")
+    stain.add_argument("--precision", default="auto", choices=("auto", "fp32", "bf16", "fp16"))
+    stain.add_argument(
+        "--compression",
+        default="deflate",
+        choices=("deflate", "zstd", "jpeg"),
+        help="lossless, or jpeg",
+    )
+    stain.add_argument("--resume", action="store_true", help="go on where an export stopped")
+    stain.add_argument("--overwrite", action="store_true", help="replace files that exist")
+    stain.set_defaults(run=commands.stain)
+
+
+def _add_verify(to: "Subparsers") -> None:
+    verify = to.add_parser("verify", help="check a file that stainapp wrote")
+    verify.add_argument("file", type=Path)
+    verify.add_argument("--json", action="store_true")
+    verify.set_defaults(run=commands.verify)
+
+
+def _add_doctor(to: "Subparsers") -> None:
+    doctor = to.add_parser("doctor", help="check this machine")
+    doctor.add_argument("--json", action="store_true")
+    doctor.set_defaults(run=commands.doctor)
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return value
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+    return value
+
+
+def _numbers(text: str, count: int, example: str) -> tuple[float, ...]:
+    try:
+        values = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        values = ()
+    if len(values) != count:
+        raise argparse.ArgumentTypeError(f"{text!r} must be like {example}")
+    return values
+
+
+def _pair(text: str) -> tuple[float, float]:
+    x, y = _numbers(text, 2, "1200,3400")
+    return x, y
+
+
+def _region(text: str) -> "Rect":
+    from stainapp.geometry import Rect
+
+    x, y, width, height = _numbers(text, 4, "1000,2000,4096,4096")
+    if width <= 0 or height <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} has no area")
+    return Rect(x, y, width, height)
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, height = _numbers(text.replace("x", ","), 2, "1920x1080")
+    return int(width), int(height)

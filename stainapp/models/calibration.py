@@ -1,0 +1,159 @@
+"""Fit a model to a slide by some of its tissue, and remember the result on disk."""
+
+import hashlib
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from stainapp.cancel import CancelToken
+from stainapp.errors import ModelError
+from stainapp.models.background import tissue_share, with_glass
+from stainapp.models.preview import PreviewSlide, fit_lut
+from stainapp.models.slide_state import GLASS, SlideState
+from stainapp.models.stainer import Stainer, Tiles
+from stainapp.models.working_scale import WorkingScale
+from stainapp.slides.reader import RgbImage, SlideReader
+from stainapp.slides.tissue import choose_tissue, tissue_mask
+
+log = logging.getLogger(__name__)
+
+FORMAT = "calibration 1"
+"""Part of every key: raise it when calibration itself changes."""
+PREVIEW_TILES, PREVIEW_PX = 4, 128
+BRIGHT = 200
+"""Glass is at least this bright; what is darker is something else, such as a black border."""
+Progress = Callable[[int, int], None]
+"""Told how many steps are done, of how many."""
+
+
+def calibrate_slide(
+    source: SlideReader,
+    stainer: Stainer,
+    *,
+    cache: Path | None = None,
+    token: CancelToken | None = None,
+    progress: Progress | None = None,
+) -> SlideState:
+    """Return the state of a slide for a model: its statistics, its glass and its preview.
+
+    Args:
+        source: the real slide.
+        stainer: the model.
+        cache: folder where states are kept; None to keep none.
+        token: ends the work early.
+        progress: told of each tissue tile read, and of the end.
+
+    Raises:
+        UnknownScaleError: the model needs a scale and the slide's is not known.
+        ModelError: the slide shows no tissue, and the model brings no statistics of its own.
+        Cancelled: the token was cancelled.
+    """
+    path = cache / f"{_key(source, stainer)}.npz" if cache else None
+    if path and path.exists():
+        try:
+            return SlideState.load(path)
+        except ModelError as error:
+            log.warning("%s", error)
+    card = stainer.card
+    side = _rounded_up(card.calibrate.tile_px, card.multiple)
+    tiles = _tissue_tiles(source, stainer, card.calibrate.tiles, side, token, progress)
+    state = _calibrated(source, stainer, tiles, token)
+    if path:
+        try:
+            state.save(path)
+        except ModelError as error:  # the slide is calibrated again next time
+            log.warning("%s", error)
+    return state
+
+
+def quick_preview(
+    source: SlideReader, stainer: Stainer, token: CancelToken | None = None
+) -> PreviewSlide:
+    """Return a rough preview from a few small tiles, for the moment until a slide is calibrated.
+
+    Raises:
+        ModelError, UnknownScaleError, Cancelled: as `calibrate_slide`.
+    """
+    side = _rounded_up(PREVIEW_PX, stainer.card.multiple)
+    tiles = _tissue_tiles(source, stainer, PREVIEW_TILES, side, token, None)
+    state = _calibrated(source, stainer, tiles, token)
+    assert state.lut is not None
+    return PreviewSlide(source, state.lut)
+
+
+def _calibrated(
+    source: SlideReader, stainer: Stainer, tiles: Tiles, token: CancelToken | None
+) -> SlideState:
+    """Return a state with its preview, from tissue or, on a blank slide, from the model alone."""
+    glass = _glass_of(source)
+    kept = glass if stainer.card.background == "pass" else None
+    if len(tiles):
+        state, stained = stainer.calibrate_and_predict(tiles, token)
+        tiles = tiles[: len(stained)]
+        if kept:
+            pairs = zip(stained, tiles, strict=True)
+            stained = np.stack([with_glass(y, x, tissue_share(x, kept)) for y, x in pairs])
+        return replace(state, glass=glass, lut=fit_lut(tiles, stained, kept=kept))
+    known = stainer.default_state
+    if known is None:
+        raise ModelError(
+            f"No tissue was found on {source.info.path.name}, and {stainer.card.name} needs "
+            "some to adapt to the slide; choose a model with fixed statistics or another slide."
+        )
+    white = np.full((1, 1, 3), 255, np.uint8)
+    return replace(known, glass=glass, lut=fit_lut(white, white))
+
+
+def _tissue_tiles(
+    source: SlideReader,
+    stainer: Stainer,
+    count: int,
+    side: int,
+    token: CancelToken | None,
+    progress: Progress | None,
+) -> Tiles:
+    """Return ``(N, side, side, 3)`` of tissue at the network's scale; none on a blank slide."""
+    card = stainer.card
+    # a pixelwise method knows no scale: the finest level's own pixels do
+    mpp = None if card.pixelwise else card.mpp
+    scale = WorkingScale(source, 1.0) if mpp is None else WorkingScale.at(source, mpp)
+    places = choose_tissue(source, count, side * scale.step, card.calibrate.min_tissue)
+    tiles: list[RgbImage] = []
+    for number, place in enumerate(places):
+        if token is not None:
+            token.check()
+        tiles.append(
+            scale.read(round(place.x / scale.step), round(place.y / scale.step), side, side)
+        )
+        if progress is not None:
+            progress(number + 1, len(places))
+    return np.stack(tiles) if tiles else np.empty((0, side, side, 3), np.uint8)
+
+
+def _glass_of(source: SlideReader) -> tuple[int, int, int]:
+    """Return the median colour of what is bright and no tissue; white where there is little."""
+    mask, _ = tissue_mask(source)
+    level = len(source.info.levels) - 1
+    coarse = source.info.levels[level]
+    image = source.read(0, 0, level, coarse.width_px, coarse.height_px)
+    rows = np.linspace(0, mask.shape[0] - 1, image.shape[0]).astype(np.intp)
+    columns = np.linspace(0, mask.shape[1] - 1, image.shape[1]).astype(np.intp)
+    bare = image[~mask[rows[:, None], columns]]
+    bare = bare[(bare.min(axis=-1) >= BRIGHT)]
+    if len(bare) < 0.01 * image.shape[0] * image.shape[1]:
+        return GLASS
+    red, green, blue = (int(value) for value in np.median(bare, axis=0))
+    return red, green, blue
+
+
+def _key(source: SlideReader, stainer: Stainer) -> str:
+    info = source.info
+    parts = (FORMAT, info.identity, str(info.mpp), stainer.digest, stainer.precision)
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _rounded_up(side: int, multiple: int) -> int:
+    return -(-side // multiple) * multiple

@@ -1,0 +1,241 @@
+"""What a staining model is, without loading it. Imports no torch.
+
+A model is a folder: ``card.json``, for networks ``weights.safetensors``, and nothing
+that can be executed. Reading is strict: an unknown field is an error that names it.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from types import UnionType
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from stainapp.errors import ModelCardError
+
+SCHEMA = "stainapp.card/1"
+CARD_FILE = "card.json"
+WEIGHTS_FILE = "weights.safetensors"
+ANY_STAIN = "any"
+
+STAINS = ("H&E", "PAS", "DAB", "haematoxylin", "unstained", "grey", "fluorescence")
+"""Stains the program names itself; a card may name others, such as "HER2 IHC"."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arch:
+    """A network's shape: all that `stainapp.models.networks.build` needs to know."""
+
+    family: Literal["resnet", "unet", "pixel"]
+    in_channels: int = 3
+    out_channels: int = 3
+    ngf: int = 64
+    """Channels of the first layer; the hidden width of a pixelwise net."""
+    norm: Literal["instance", "batch", "none"] = "instance"
+    dropout: bool = False
+    """Whether the layout has dropout layers; they are never active when staining."""
+    blocks: int = 9
+    """ResNet: residual blocks."""
+    downsampling: Literal["strided", "antialias"] = "strided"
+    """ResNet: a strided convolution, or a plain one and a fixed [1, 2, 1] blur."""
+    upsampling: Literal["transpose", "resize", "antialias"] = "transpose"
+    """ResNet: transposed convolution; nearest resize or fixed blur, and a plain convolution."""
+    padding: Literal["reflect", "replicate", "zero"] = "reflect"
+    """ResNet: padding of the residual blocks."""
+    downs: int = 8
+    """U-Net: halvings; 7 for 128 px, 8 for 256 px, 9 for 512 px."""
+    layers: int = 3
+    """Pixelwise: 1 x 1 convolutions."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Classic:
+    """A method fitted per slide in closed form, without weights."""
+
+    kind: Literal["reinhard", "macenko", "unmix"]
+    reference: Mapping[str, Any] = field(default_factory=dict)
+    """What to normalise to; its keys are documented with each method in `normalisers`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """How a slide's statistics are taken: from tissue tiles only, as one batch."""
+
+    tiles: int = 16
+    tile_px: int = 256
+    min_tissue: float = 0.5
+    """Least share of tissue in a calibration tile."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCard:
+    """The contents of ``card.json``."""
+
+    id: str
+    """Lower-case letters, digits and hyphens; the folder's name and the command line's."""
+    name: str
+    """Shown in the picker, such as "H&E to PAS (colon)"."""
+    version: str = "1.0.0"
+    schema: str = SCHEMA
+    method: str
+    """How it came about: "reinhard", "macenko", "unmix", "cyclegan", "pix2pix", "cut" ..."""
+    arch: Arch | None = None
+    """The network; None for a `classic` method."""
+    classic: Classic | None = None
+    source_stain: str
+    """One of `STAINS`, another stain's name, or "any"."""
+    target_stain: str
+    """The same; "any" for a normaliser, which keeps the slide's stain."""
+    tissue: tuple[str, ...] = ()
+    mpp: float | None = None
+    """Micrometres per pixel the network was trained at; None for pixelwise methods."""
+    tile: int = 512
+    """Side of the network's square input, in pixels at ``mpp``."""
+    halo: int = 0
+    """Border of each output that is thrown away ("crop") or blended ("overlap")."""
+    multiple: int = 1
+    """Input sides must be multiples of this."""
+    blend: Literal["crop", "overlap"] = "crop"
+    """"crop" for networks that see less than the halo; "overlap" for those that see it all."""
+    value_range: tuple[float, float] = (-1.0, 1.0)
+    """Numbers that 0 and 255 become before the network, and are after it."""
+    grey_input: bool = False
+    """Whether the network gets the ITU-R 601 luma, replicated to its input channels."""
+    norm_mode: Literal["frozen", "running", "batch", "none"] = "none"
+    """"frozen": instance statistics frozen per slide; "running": those stored in the weights;
+    "batch": batch statistics, taken at calibration and then frozen."""
+    calibrate: Calibration = field(default_factory=Calibration)
+    background: Literal["pass", "model"] = "pass"
+    """Whether bare glass is handed through unchanged or stained as well."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """File name -> sha256, of every file beside the card."""
+    parameters: int = 0
+    imported_from: Mapping[str, Any] = field(default_factory=dict)
+    inverse: str | None = None
+    """Id of the model that leads back, where there is one."""
+    training: Mapping[str, Any] = field(default_factory=dict)
+    metrics: tuple[Mapping[str, Any], ...] = ()
+    licence: str = ""
+    citation: tuple[str, ...] = ()
+    intended_use: str = "Research viewing; not for diagnosis."
+    limits: tuple[str, ...] = ()
+    contact: str = ""
+    created: str = ""
+
+    def __post_init__(self) -> None:
+        for wrong, why in self._problems():
+            if wrong:
+                raise ModelCardError(f"The model card {self.id!r} cannot be used: {why}.")
+
+    def _problems(self) -> list[tuple[bool, str]]:
+        needs_mpp = self.arch is not None and self.arch.family != "pixel"
+        unsafe = [name for name in self.files if Path(name).name != name or name in ("", "..")]
+        return [
+            (
+                self.schema != SCHEMA,
+                f"its schema is {self.schema!r}, and this program reads {SCHEMA!r}",
+            ),
+            (not re.fullmatch(r"[a-z0-9][a-z0-9.-]{0,99}", self.id), "its id is not a plain name"),
+            ((self.arch is None) == (self.classic is None), "it must have either arch or classic"),
+            (self.mpp is not None and not 0.01 < self.mpp < 100, f"mpp cannot be {self.mpp}"),
+            (needs_mpp and self.mpp is None, "a network that sees neighbours needs mpp"),
+            (not 16 <= self.tile <= 8192, f"tile cannot be {self.tile}"),
+            (not 0 <= 2 * self.halo < self.tile, "two halos must fit into a tile"),
+            (
+                self.multiple < 1 or self.tile % self.multiple != 0,
+                "tile must be a multiple of multiple",
+            ),
+            (
+                self.arch is not None and WEIGHTS_FILE not in self.files,
+                f"{WEIGHTS_FILE} has no sha256",
+            ),
+            (bool(unsafe), f"{unsafe} is not a plain file name"),
+        ]
+
+    @property
+    def pixelwise(self) -> bool:
+        """Whether each pixel is stained by itself, so that scale and neighbours do not matter."""
+        return self.arch is None or self.arch.family == "pixel"
+
+    @property
+    def digest(self) -> str:
+        """Sha256 of the whole card, weights included through their own: the model's identity."""
+        text = json.dumps(asdict(self), sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @classmethod
+    def read(cls, folder: Path) -> "ModelCard":
+        """Read a model folder's card, strictly.
+
+        Raises:
+            ModelCardError: there is no card, it is no JSON, or a field is unknown,
+                missing or impossible.
+        """
+        path = folder / CARD_FILE
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ModelCardError(f"{path} cannot be read as a model card: {error}.") from error
+        return card_from_json(values, str(path))
+
+    def write(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(asdict(self), indent=2, ensure_ascii=False)
+        (folder / CARD_FILE).write_text(text + "\n", encoding="utf-8")
+
+
+def card_from_json(values: object, where: str) -> ModelCard:
+    """Build a card from parsed JSON; ``where`` names its origin in errors."""
+    if not isinstance(values, dict):
+        raise ModelCardError(f"{where} is not a model card: it must be a JSON object.")
+    values = dict(values)
+    for name, kind in (("arch", Arch), ("classic", Classic), ("calibrate", Calibration)):
+        if values.get(name) is not None:
+            values[name] = _build(kind, values[name], f"{where}, {name}")
+    for name in ("tissue", "citation", "limits", "metrics", "value_range"):
+        if isinstance(values.get(name), list):
+            values[name] = tuple(values[name])
+    return _build(ModelCard, values, where)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the sha256 of a file in lower-case hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _build(kind: type[T], values: object, where: str) -> T:
+    if not isinstance(values, dict):
+        raise ModelCardError(f"{where}: must be a JSON object.")
+    unknown = sorted(values.keys() - {f.name for f in fields(kind)})  # type: ignore[arg-type]
+    if unknown:
+        raise ModelCardError(f"{where}: unknown field {unknown[0]!r}.")
+    for name, hint in get_type_hints(kind).items():
+        if name in values and not _fits(values[name], hint):
+            raise ModelCardError(f"{where}: {name} cannot be {values[name]!r}.")
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise ModelCardError(f"{where}: {error}.") from error
+
+
+def _fits(value: object, hint: Any) -> bool:
+    """Return whether a value read from JSON is of a field's type, item by item."""
+    kind, arguments = get_origin(hint), get_args(hint)
+    if kind is Literal:
+        return value in arguments
+    if kind is UnionType:
+        return any(_fits(value, choice) for choice in arguments)
+    if kind is Mapping:
+        return isinstance(value, dict) and all(_fits(v, arguments[1]) for v in value.values())
+    if kind is tuple:
+        items = value if isinstance(value, tuple) else ()
+        hints = arguments[:1] * len(items) if arguments[-1] is ... else arguments
+        return value == items and len(items) == len(hints) and all(map(_fits, items, hints))
+    if hint in (int, float):
+        return not isinstance(value, bool) and isinstance(value, (int, hint))
+    return hint is Any or isinstance(value, hint)

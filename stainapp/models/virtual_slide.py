@@ -1,0 +1,205 @@
+"""A stainer applied to a slide, as a slide: what is seen, compared and exported alike."""
+
+import hashlib
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from stainapp import __version__
+from stainapp.cancel import CancelToken
+from stainapp.geometry import Rect
+from stainapp.models.background import MARGIN_PX, tissue_share, with_glass
+from stainapp.models.calibration import calibrate_slide, quick_preview
+from stainapp.models.card import WEIGHTS_FILE
+from stainapp.models.mosaic import Mosaic
+from stainapp.models.slide_state import SlideState
+from stainapp.models.stainer import Stainer
+from stainapp.models.working_scale import WorkingScale, margin_px, resample
+from stainapp.slides.reader import Level, RgbImage, SlideInfo, SlideReader
+
+__all__ = ["VirtualSlide", "calibrate_slide", "provenance", "quick_preview"]
+
+LIVE_COST = 4.4
+"""Network pixels per shown pixel that can be waited for: one level down, with some slack."""
+CACHE_BYTES = 192 << 20
+PIECE_PX = 1 << 24
+"""Working pixels held at once; a coarser read is made in pieces."""
+
+
+class VirtualSlide:
+    """A slide as a model would have stained it, in its source's frame and levels.
+
+    A pixel is the same however the slide is cut into reads. `read` is always exact; where
+    that takes long, `is_live` says so. The source and the stainer stay their owner's.
+    """
+
+    def __init__(
+        self,
+        source: SlideReader,
+        stainer: Stainer,
+        state: SlideState,
+        *,
+        cache_bytes: int = CACHE_BYTES,
+    ) -> None:
+        """Bind a model and what it knows of the slide to the slide.
+
+        Args:
+            source: the real slide; it stays open as long as this one.
+            stainer: the model.
+            state: from `calibrate_slide`.
+            cache_bytes: bound of the stained tiles remembered.
+
+        Raises:
+            UnknownScaleError: the model needs a scale and the slide's is not known.
+        """
+        self.source, self.stainer, self.state = source, stainer, state
+        self._info = _info_of(source, stainer, state)
+        self.scale: WorkingScale | None = None
+        """The network's resolution; None where each pixel is stained by itself."""
+        if not stainer.card.pixelwise:
+            assert stainer.card.mpp is not None
+            self.scale = WorkingScale.at(source, stainer.card.mpp)
+            self._mosaic = Mosaic(self.scale, stainer, state, cache_bytes)
+
+    @property
+    def info(self) -> SlideInfo:
+        return self._info
+
+    @property
+    def damaged(self) -> tuple[Rect, ...]:
+        return self.source.damaged
+
+    def is_live(self, level: int) -> bool:
+        """Tell whether `level` is cheap enough to be stained exactly while it is looked at."""
+        if self.scale is None:
+            return True
+        return (self._info.levels[level].downsample / self.scale.step) ** 2 <= LIVE_COST
+
+    def read(
+        self,
+        x: int,
+        y: int,
+        level: int,
+        width_px: int,
+        height_px: int,
+        *,
+        token: CancelToken | None = None,
+    ) -> RgbImage:
+        """Return a stained region, as `SlideReader.read`; (x, y) goes to the nearest pixel.
+
+        Raises:
+            SlideError: the source cannot be read there.
+            DeviceMemoryError: no device has room for the smallest piece.
+            Cancelled: the token was cancelled.
+        """
+        if token is not None:
+            token.check()
+        downsample = self._info.levels[level].downsample
+        i, j = round(x / downsample), round(y / downsample)
+        if self.scale is None:
+            return self._read_pixelwise(i, j, level, width_px, height_px, token)
+        return self._read_network(i, j, level, width_px, height_px, token)
+
+    def close(self) -> None:
+        """End the reading thread. The source is closed by who opened it."""
+        if self.scale is not None:
+            self._mosaic.close()
+
+    def _read_pixelwise(
+        self, i: int, j: int, level: int, width: int, height: int, token: CancelToken | None
+    ) -> RgbImage:
+        """Stain the level's own pixels; the glass around them decides the soft edge."""
+        passes = self.stainer.card.background == "pass"
+        pad = MARGIN_PX if passes else 0
+        downsample = self._info.levels[level].downsample
+        x, y = round((i - pad) * downsample), round((j - pad) * downsample)
+        source = self.source.read(x, y, level, width + 2 * pad, height + 2 * pad)
+        inner = source[pad : pad + height, pad : pad + width]
+        if passes:
+            share = tissue_share(source, self.state.glass)[pad : pad + height, pad : pad + width]
+            if not share.any():
+                return inner.copy()
+            return with_glass(self._predict_one(inner, token), inner, share)
+        stained = self._predict_one(inner, token)
+        _whiten(stained, i, j, self._info.levels[level])
+        return stained
+
+    def _predict_one(self, image: RgbImage, token: CancelToken | None) -> RgbImage:
+        stained: RgbImage = self.stainer.predict(image[None].copy(), self.state, token)[0]
+        return stained
+
+    def _read_network(
+        self, i: int, j: int, level: int, width: int, height: int, token: CancelToken | None
+    ) -> RgbImage:
+        assert self.scale is not None
+        ratio = self._info.levels[level].downsample / self.scale.step
+        if math.isclose(ratio, 1.0, rel_tol=1e-9):
+            return self._mosaic.read(i, j, width, height, token)
+        result = np.empty((height, width, 3), np.uint8)
+        side = max(1, int(math.sqrt(PIECE_PX) / ratio))
+        for top in range(0, height, side):
+            for left in range(0, width, side):
+                rows, columns = min(side, height - top), min(side, width - left)
+                result[top : top + rows, left : left + columns] = self._resampled(
+                    i + left, j + top, ratio, columns, rows, token
+                )
+        _whiten(result, i, j, self._info.levels[level])
+        return result
+
+    def _resampled(
+        self, i: int, j: int, ratio: float, width: int, height: int, token: CancelToken | None
+    ) -> RgbImage:
+        """Return pixels of a level from the working pixels they cover."""
+        margin = margin_px(ratio)
+        left, top = math.floor(i * ratio) - margin, math.floor(j * ratio) - margin
+        right = math.ceil((i + width) * ratio) + margin
+        bottom = math.ceil((j + height) * ratio) + margin
+        stained = self._mosaic.read(left, top, right - left, bottom - top, token)
+        box = (i * ratio - left, j * ratio - top, width * ratio, height * ratio)
+        return resample(stained, box, (width, height))
+
+
+def provenance(virtual: VirtualSlide) -> dict[str, Any]:
+    """Return where a virtual slide's pixels come from, as plain values for an export."""
+    card, source = virtual.stainer.card, virtual.source.info
+    return {
+        "virtual": True,
+        "program": "stainapp",
+        "version": __version__,
+        "model": card.id,
+        "model_name": card.name,
+        "model_version": card.version,
+        "model_digest": virtual.stainer.digest,
+        "weights_sha256": card.files.get(WEIGHTS_FILE, ""),
+        "source_stain": card.source_stain,
+        "target_stain": card.target_stain,
+        "source_file": source.path.name,
+        "source_identity": source.identity,
+        "mpp": source.mpp,
+        "working_mpp": virtual.scale.mpp if virtual.scale else None,
+        "icc": source.icc,
+        "device": virtual.stainer.device,
+        "precision": virtual.stainer.precision,
+        "calibration_tiles": virtual.state.tiles,
+        "calibration_digest": virtual.state.digest,
+        "intended_use": card.intended_use,
+    }
+
+
+def _info_of(source: SlideReader, stainer: Stainer, state: SlideState) -> SlideInfo:
+    info = source.info
+    parts = (info.identity, str(info.mpp), stainer.digest, state.digest, stainer.precision)
+    identity = hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return replace(
+        info, format="virtual", identity=f"virtual-{identity}", associated=(), properties={}
+    )
+
+
+def _whiten(image: RgbImage, i: int, j: int, level: Level) -> None:
+    """Make white what lies outside the level, whose pixel ``(i, j)`` is the image's first."""
+    image[: max(0, -j)] = 255
+    image[:, : max(0, -i)] = 255
+    image[max(0, level.height_px - j) :] = 255
+    image[:, max(0, level.width_px - i) :] = 255

@@ -1,0 +1,1 @@
+"""Pixels of slides. Knows neither Qt nor torch."""

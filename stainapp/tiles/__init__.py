@@ -1,0 +1,1 @@
+"""Which tiles to show next, and which to keep. Knows neither Qt nor torch."""

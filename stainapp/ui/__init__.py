@@ -1,0 +1,1 @@
+"""Everything Qt. Imports no torch: networks run behind `stainapp.models`."""

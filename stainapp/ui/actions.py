@@ -1,0 +1,147 @@
+"""Every action of the window: its words, its menu, its key. The help sheet is made from it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from PySide6.QtGui import QAction, QActionGroup, QKeySequence
+from PySide6.QtWidgets import QMainWindow, QMenu
+
+
+@dataclass(frozen=True, slots=True)
+class ActionSpec:
+    """One thing the user can do."""
+
+    name: str
+    """What the code calls it, and its icon's name where it has one."""
+    menu: str
+    text: str
+    keys: tuple[str, ...] = ()
+    checkable: bool = False
+    group: str = ""
+    """Actions of one group exclude each other."""
+    separated: bool = False
+    """Whether a line stands above it in its menu."""
+    hint: str = ""
+
+
+LAYOUT_GROUP = "layout"
+THEME_GROUP = "theme"
+DEVICE_GROUP = "device"
+
+ACTIONS: tuple[ActionSpec, ...] = (
+    ActionSpec("open", "File", "&Open slide…", ("Ctrl+O",), hint="Open a whole-slide image"),
+    ActionSpec("open-sample-phantom", "File", "Open sample: &digital phantom (H&&E)"),
+    ActionSpec("open-sample-ihc", "File", "Open sample: real &IHC image"),
+    ActionSpec("reload", "File", "&Reload slide", ("Ctrl+R",), separated=True),
+    ActionSpec("info", "File", "Slide in&formation…", ("Ctrl+I",)),
+    ActionSpec("associated", "File", "&Label and macro images…"),
+    ActionSpec("save-picture", "File", "Save &picture of the view…", ("Ctrl+S",), separated=True),
+    ActionSpec("export", "File", "&Export stained slide…", ("Ctrl+E",)),
+    ActionSpec("quit", "File", "&Quit", ("Ctrl+Q",), separated=True),
+    ActionSpec("fit", "View", "&Fit slide", ("0", "Home"), hint="Show the whole slide"),
+    ActionSpec("zoom-in", "View", "Zoom &in", ("+", "=", "Shift+Up")),
+    ActionSpec("zoom-out", "View", "Zoom &out", ("-", "Shift+Down")),
+    ActionSpec("1x", "View", "1x", ("1",), separated=True),
+    ActionSpec("4x", "View", "4x", ("2",)),
+    ActionSpec("10x", "View", "10x", ("3",)),
+    ActionSpec("20x", "View", "20x", ("4",)),
+    ActionSpec("40x", "View", "40x", ("5",)),
+    ActionSpec("go-to", "View", "&Go to coordinates…", ("Ctrl+G",), separated=True),
+    ActionSpec("rotate", "View", "&Rotate right", ("Ctrl+Right",), hint="Turn by 15 degrees"),
+    ActionSpec("rotate-left", "View", "Rotate &left", ("Ctrl+Left",)),
+    ActionSpec("upright", "View", "&Upright", ("Ctrl+Up",)),
+    ActionSpec("single", "View", "&Single pane", ("Ctrl+1",), True, LAYOUT_GROUP, separated=True),
+    ActionSpec("side-by-side", "View", "Side &by side", ("Ctrl+2",), True, LAYOUT_GROUP),
+    ActionSpec("curtain", "View", "&Curtain", ("Ctrl+3", "K"), True, LAYOUT_GROUP),
+    ActionSpec("fade", "View", "F&ade", ("Ctrl+4",), True, LAYOUT_GROUP),
+    ActionSpec("less-virtual", "View", "Less virtual", ("[",)),
+    ActionSpec("more-virtual", "View", "More virtual", ("]",)),
+    ActionSpec("minimap", "View", "&Minimap", ("Ctrl+M",), checkable=True, separated=True),
+    ActionSpec("scale-bar", "View", "Scale &bar", ("Ctrl+B",), checkable=True),
+    ActionSpec("theme-system", "View", "Theme of the system", (), True, THEME_GROUP, True),
+    ActionSpec("theme-light", "View", "Light theme", (), True, THEME_GROUP),
+    ActionSpec("theme-dark", "View", "Dark theme", (), True, THEME_GROUP),
+    ActionSpec("virtual", "Stain", "&Virtual stain", ("T",), checkable=True),
+    ActionSpec("peek", "Stain", "&Peek at the real stain", (), checkable=True),
+    ActionSpec("apply", "Stain", "&Show the chosen model", ("Ctrl+Return",), separated=True),
+    ActionSpec("dismiss", "Stain", "&Remove the virtual stain"),
+    ActionSpec("template", "Stain", "&Normalise to an image…"),
+    ActionSpec("scale", "Stain", "Set the s&cale…", separated=True),
+    ActionSpec("import", "Stain", "&Import a model…", separated=True),
+    ActionSpec("device-auto", "Stain", "Best device", (), True, DEVICE_GROUP, True),
+    ActionSpec("device-cpu", "Stain", "Processor (CPU)", (), True, DEVICE_GROUP),
+    ActionSpec("device-cuda", "Stain", "NVIDIA GPU (CUDA)", (), True, DEVICE_GROUP),
+    ActionSpec("device-mps", "Stain", "Apple GPU (MPS)", (), True, DEVICE_GROUP),
+    ActionSpec("commands", "Help", "&Find a command…", ("Ctrl+L",)),
+    ActionSpec("keys", "Help", "&Keys", ("F1", "?")),
+    ActionSpec("about", "Help", "&About stainapp"),
+)
+
+MOUSE = (
+    ("Hold `", "Peek at the real stain"),
+    ("Drag, or hold Space and drag", "Pan"),
+    ("Arrow keys", "Pan by a step"),
+    ("Wheel, pinch", "Zoom about the cursor"),
+    ("Double click", "Zoom in there"),
+    ("Drag the divider", "Move the curtain"),
+    ("Drop a file on the window", "Open a slide, or import a model"),
+)
+
+
+def make_actions(
+    window: QMainWindow, slots: Mapping[str, Callable[..., object]]
+) -> dict[str, QAction]:
+    """Make all actions, put them into the window's menus and connect them by name."""
+    actions: dict[str, QAction] = {}
+    menus: dict[str, QMenu] = {}
+    groups: dict[str, QActionGroup] = {}
+    for spec in ACTIONS:
+        menu = menus.get(spec.menu) or window.menuBar().addMenu(f"&{spec.menu}")
+        menus[spec.menu] = menu
+        if spec.separated:
+            menu.addSeparator()
+        action = QAction(spec.text, window)
+        action.setShortcuts([QKeySequence(key) for key in spec.keys])
+        action.setCheckable(spec.checkable)
+        action.setObjectName(spec.name)
+        action.setToolTip(tool_tip(spec))
+        if spec.group:
+            group = groups.setdefault(spec.group, QActionGroup(window))
+            group.addAction(action)
+        action.triggered.connect(slots[spec.name])
+        menu.addAction(action)
+        actions[spec.name] = action
+    return actions
+
+
+def tool_tip(spec: ActionSpec) -> str:
+    words = spec.hint or plain(spec.text)
+    return f"{words} ({spec.keys[0]})" if spec.keys else words
+
+
+def plain(text: str) -> str:
+    """Return an action's text without its mnemonic and dots."""
+    return text.replace("&&", "\0").replace("&", "").replace("\0", "&").rstrip("…")
+
+
+def keys_html() -> str:
+    """Return the help sheet of keys, menu by menu."""
+    parts = []
+    for menu in dict.fromkeys(spec.menu for spec in ACTIONS):
+        rows = [
+            (", ".join(spec.keys), plain(spec.text))
+            for spec in ACTIONS
+            if spec.menu == menu and spec.keys
+        ]
+        parts.append(_table(menu, rows))
+    parts.append(_table("Held keys, mouse and trackpad", list(MOUSE)))
+    return "".join(parts)
+
+
+def _table(heading: str, rows: list[tuple[str, str]]) -> str:
+    body = "".join(
+        f"<tr><td width='190'><b>{keys.replace('<', '&lt;')}</b></td>"
+        f"<td>{words.replace('&', '&amp;')}</td></tr>"
+        for keys, words in rows
+    )
+    return f"<h3>{heading}</h3><table cellpadding='2'>{body}</table>"

@@ -1,0 +1,264 @@
+"""The composition root: builds the parts of the window, connects them, and closes them in order."""
+
+import logging
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QTimer, QtMsgType, qInstallMessageHandler
+from PySide6.QtWidgets import QApplication
+
+from stainapp.errors import StainAppError
+from stainapp.models.store import default_store
+from stainapp.settings import Settings, load_settings, save_settings, with_recent
+from stainapp.slides.reader import SlideReader
+from stainapp.ui.background import Background
+from stainapp.ui.current_slide import CurrentSlide
+from stainapp.ui.main_window import LAYOUTS, MainWindow
+from stainapp.ui.open_slide import OpenedSlide
+from stainapp.ui.requests import Requests
+from stainapp.ui.screenshot import Screenshot
+from stainapp.ui.staining import StainService
+from stainapp.ui.theme import apply_theme, chosen_colours
+from stainapp.ui.view_area import ViewArea
+from stainapp.ui.virtual_stain import VirtualStain
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ViewOptions:
+    """What the command line asks of the window."""
+
+    slide: str | None = None
+    mpp: float | None = None
+    model: str | None = None
+    template: Path | None = None
+    layout: str | None = None
+    at: tuple[float, float] | None = None
+    """Centre of the view, in level-0 pixels."""
+    zoom: float | None = None
+    """Magnification, 1..40."""
+    rotate: float = 0.0
+    fade: float = 1.0
+    """Share of the virtual stain in the fade layout."""
+    device: str | None = None
+    theme: str | None = None
+    size: tuple[int, int] | None = None
+    screenshot: Path | None = None
+    wait_s: float = 600.0
+    """How long a screenshot may take before it is given up."""
+
+
+class App(QObject):
+    """All parts of one window. Nothing is global: who needs a part gets it here."""
+
+    def __init__(self, options: ViewOptions, settings: Settings) -> None:
+        super().__init__()
+        self.options = options
+        self.settings = settings
+        application = QApplication.instance()
+        assert isinstance(application, QApplication)
+        self._application = application
+        colours = chosen_colours(settings.theme, application)
+        apply_theme(application, colours)
+
+        self.background = Background(self)
+        self.service = StainService(self)
+        self.view = ViewArea()
+        self.window = MainWindow(self.view, colours)
+        self.current = CurrentSlide(self.background, self)
+        self.virtual = VirtualStain(default_store(), self.service, self.view, self)
+        self.virtual.device = settings.device
+        self.requests = Requests(self.window, self.current, self.virtual, self.background)
+        self._closed = False
+        self._connect()
+        self._set_out()
+
+    def start(self) -> None:
+        """Show the window and begin what the command line asked for."""
+        self.window.show()
+        if self.options.slide:
+            self.current.open(self.options.slide, self.options.mpp)
+        else:
+            self.virtual.refresh()
+            self.window.status.show_hint("Open a slide with Ctrl+O, or drop one here.")
+
+    def close(self) -> None:
+        """Remember the window, end all threads, close the slide; in reverse order of building."""
+        if self._closed:
+            return
+        self._closed = True
+        self._remember()
+        self.service.close()
+        self.view.close_feeds()
+        self.background.close()
+        self.current.close()
+
+    def _connect(self) -> None:
+        window, current, virtual = self.window, self.current, self.virtual
+        window.closing.connect(self.close)
+        window.slide_dropped.connect(self._on_open)
+        window.slides.slide_chosen.connect(self._on_open)
+        window.stains.stain_set.connect(current.set_stain)
+        window.stains.model_chosen.connect(virtual.start)
+        window.stains.virtual_dismissed.connect(virtual.dismiss)
+        self.requests.theme_chosen.connect(self.use_theme)
+        self.requests.device_chosen.connect(self.use_device)
+        current.opening.connect(self._on_opening)
+        current.opened.connect(self._on_opened)
+        current.retired.connect(self._on_retired)
+        current.noted.connect(window.note_slide)
+        current.noted.connect(virtual.show_slide)
+        current.failed.connect(self._on_failed)
+        virtual.entries_changed.connect(window.stains.set_entries)
+        virtual.shown.connect(self._on_shown)
+        virtual.progress.connect(window.status.show_hint)
+        virtual.notice.connect(window.messages.say)
+        virtual.failed.connect(window.messages.say)
+        virtual.device_known.connect(window.status.show_device)
+        self.view.cursor_moved.connect(self._on_cursor)
+        self.view.viewpoint.changed.connect(self._on_camera)
+
+    def _set_out(self) -> None:
+        """Bring the window into the state that is remembered or asked for."""
+        options, settings, window = self.options, self.settings, self.window
+        window.resize(*(options.size or (1440, 900)))
+        if options.screenshot is None:
+            window.restore_places(settings.geometry, settings.docks)
+        window.show_layout(options.layout or settings.layout)
+        window.fade.setValue(round(100 * options.fade))
+        window.action("virtual").setChecked(True)
+        for name, on in (
+            ("minimap", settings.show_minimap),
+            ("scale-bar", settings.show_scale_bar),
+        ):
+            window.action(name).setChecked(on)
+        self.view.set_minimap_visible(settings.show_minimap)
+        self.view.set_scale_bar_visible(settings.show_scale_bar)
+        window.action(f"theme-{settings.theme}").setChecked(True)
+        window.action(f"device-{settings.device.partition(':')[0]}").setChecked(True)
+        window.status.show_device(settings.device)
+        self.requests.show_recent(settings.recent)
+
+    def use_theme(self, theme: str) -> None:
+        self.settings = replace(self.settings, theme=theme)
+        colours = chosen_colours(theme, self._application)
+        apply_theme(self._application, colours)
+        self.window.recolour(colours)
+
+    def use_device(self, device: str) -> None:
+        self.settings = replace(self.settings, device=device)
+        self.window.status.show_device(device)
+        self.virtual.use_device(device)
+
+    def _on_open(self, address: str) -> None:
+        self.current.open(address)
+
+    def _on_opening(self, address: str) -> None:
+        self.window.status.show_hint(f"Opening {Path(address).name}…")
+
+    def _on_opened(self, slide: OpenedSlide) -> None:
+        self.settings = with_recent(self.settings, slide.address)
+        self.requests.show_recent(self.settings.recent)
+        self.window.show_slide(slide)
+        self.virtual.show_slide(slide)
+        self._on_camera()
+        self._follow_options()
+        if slide.reader.info.mpp is None and self.options.screenshot is None:
+            self.requests.ask_scale(slide)
+
+    def _follow_options(self) -> None:
+        """Take the command line's view and model, once, for its first slide."""
+        options = self.options
+        self.options = ViewOptions(screenshot=options.screenshot)
+        if options.zoom is not None:
+            self.view.set_magnification(options.zoom)
+        if options.at is not None:
+            self.view.go_to(*options.at)
+        if options.rotate:
+            self.view.rotate_by(options.rotate)
+        if options.model is not None:
+            self.requests.start_model(options.model, options.template)
+
+    def _on_retired(self, reader: SlideReader) -> None:
+        self.service.when_idle(reader.close)
+
+    def _on_shown(self, entry: object) -> None:
+        self.window.stains.show_active(entry is not None)
+
+    def _on_failed(self, sentence: str) -> None:
+        self.window.status.show_hint("")
+        self.window.messages.say(sentence)
+
+    def _on_cursor(self, x: float, y: float) -> None:
+        slide = self.current.slide
+        self.window.status.show_position(x, y, slide.reader.info.mpp if slide else None)
+
+    def _on_camera(self, *_: object) -> None:
+        slide = self.current.slide
+        if slide is not None:
+            ratio = self.window.devicePixelRatioF()
+            self.window.status.show_camera(self.view.viewpoint.camera, slide.reader.info.mpp, ratio)
+
+    def _remember(self) -> None:
+        if self.options.screenshot is not None:
+            return
+        geometry, docks = self.window.places()
+        self.settings = replace(
+            self.settings,
+            geometry=geometry,
+            docks=docks,
+            layout=self.window.layout_name,
+            show_minimap=self.window.action("minimap").isChecked(),
+            show_scale_bar=self.window.action("scale-bar").isChecked(),
+        )
+        try:
+            save_settings(self.settings)
+        except StainAppError as error:
+            log.warning("%s", error)
+
+
+def run_app(options: ViewOptions) -> int:
+    """Open the window and return the exit code once it is closed."""
+    application = QApplication.instance() or QApplication(["stainapp"])
+    assert isinstance(application, QApplication)
+    application.setApplicationName("stainapp")
+    qInstallMessageHandler(_log_qt)
+    settings = load_settings()
+    if options.theme or options.device:
+        settings = replace(
+            settings,
+            theme=options.theme or settings.theme,
+            device=options.device or settings.device,
+        )
+    app = App(options, settings)
+    _report_surprises(app.window.messages.say)
+    shot = Screenshot(app, options.screenshot, options.wait_s) if options.screenshot else None
+    QTimer.singleShot(0, app.start)
+    code = application.exec()
+    app.close()
+    return shot.code if shot else code
+
+
+def _log_qt(kind: QtMsgType, _context: object, words: str) -> None:
+    """Send Qt's own complaints to the log; the off-screen platform has a harmless one."""
+    if "propagateSizeHints" not in words:
+        log.log(logging.INFO if kind == QtMsgType.QtInfoMsg else logging.WARNING, "Qt: %s", words)
+
+
+def _report_surprises(say: Callable[[str], None]) -> None:
+    """Show what nobody expected as a message, and log where it came from; never die of it."""
+
+    def hook(kind: type[BaseException], error: BaseException, trace: object) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            QApplication.quit()
+            return
+        log.error("unexpected", exc_info=(kind, error, trace))  # type: ignore[arg-type]
+        say(f"Something unexpected went wrong: {error}. The log has the details.")
+
+    sys.excepthook = hook
+
+
+__all__ = ["LAYOUTS", "App", "ViewOptions", "run_app"]

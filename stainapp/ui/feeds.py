@@ -1,0 +1,210 @@
+"""Tiles of one reader on their way to the screen: read on threads, kept, never waited for."""
+
+import logging
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor, Future, wait
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from PIL import Image
+from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtGui import QImage, QPixmap
+
+from stainapp.cancel import CancelToken
+from stainapp.errors import Cancelled, StainAppError
+from stainapp.slides.reader import RgbImage, SlideReader
+from stainapp.tiles.cache import TileCache
+from stainapp.tiles.grid import TileGrid, TileKey
+from stainapp.tiles.scheduler import TileJob, TileScheduler
+
+log = logging.getLogger(__name__)
+
+BYTES_PER_PIXEL = 4
+READING_NICENESS = 5
+
+Read: TypeAlias = Callable[[int, int, int, int, int, CancelToken], RgbImage]
+"""As `SlideReader.read`, and gives up with `Cancelled` once the token says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """How a job ended: with a picture, with an error, or with neither (cancelled)."""
+
+    job: TileJob
+    image: QImage | None = None
+    error: Exception | None = None
+
+
+class TileFeed(QObject):
+    """The tiles of one reader. Lives on the GUI thread and never makes it wait.
+
+    `want` says what is in view; `arrived` tells of each tile that came. A tile that
+    failed is not asked for again, and only the first failure is told.
+    """
+
+    arrived = Signal(object)  # TileKey, which `tile` now has
+    failed = Signal(str)
+    _ended = Signal(object)  # _Outcome, from the thread that read
+
+    def __init__(
+        self,
+        reader: SlideReader,
+        cache: TileCache[QPixmap],
+        pool: Executor,
+        *,
+        threads: int = 3,
+        read: Read | None = None,
+        is_live: Callable[[int], bool] | None = None,
+        parent: QObject | None = None,
+    ) -> None:
+        """Feed from a reader.
+
+        Args:
+            reader: open for as long as the feed is.
+            cache: may be shared between feeds; it is bounded, the feed is not.
+            pool: where tiles are read.
+            threads: how many tiles are read at a time.
+            read: used in place of ``reader.read`` where that can be cancelled midway.
+            is_live: whether a step of the grid can be shown at all; by default each can.
+        """
+        super().__init__(parent)
+        self.reader = reader
+        self.grid = TileGrid(reader.info)
+        self._identity = reader.info.identity
+        self._cache = cache
+        self._pool = pool
+        self._read = read or _without_token(reader)
+        self._is_live = is_live or _always
+        self._scheduler = TileScheduler(threads)
+        self._futures: set[Future[None]] = set()
+        self._lost: set[TileKey] = set()
+        self._closed = False
+        self._ended.connect(self._on_ended)
+
+    def want(self, keys: Iterable[TileKey]) -> None:
+        """Ask for tiles, the most urgent first; earlier wishes not repeated are dropped."""
+        if not self._closed:
+            self._scheduler.want(key for key in keys if self.is_missing(key))
+            self._pump()
+
+    def tile(self, key: TileKey) -> QPixmap | None:
+        """Return a tile if it is here. A closed feed still has what is in the cache."""
+        return self._cache.get((self._identity, key))
+
+    def is_live(self, level: int) -> bool:
+        """Return whether tiles of a step of the grid can come at all."""
+        return self._is_live(level)
+
+    def is_missing(self, key: TileKey) -> bool:
+        """Return whether a tile is not here and can still come."""
+        return (
+            not self._closed
+            and (self._identity, key) not in self._cache
+            and key not in self._lost
+            and self._is_live(key.level)
+        )
+
+    def stop(self) -> None:
+        """Take no more wishes and cancel what is under way, without waiting for it."""
+        self._closed = True
+        self._scheduler.want(())
+
+    def close(self) -> None:
+        """Stop, and return when no thread is reading for this feed any more."""
+        self.stop()
+        for future in self._futures:
+            future.cancel()
+        wait(self._futures)
+        self._futures.clear()
+
+    def _pump(self) -> None:
+        self._futures = {future for future in self._futures if not future.done()}
+        while job := self._scheduler.next():
+            self._futures.add(self._pool.submit(self._work, job))
+
+    def _work(self, job: TileJob) -> None:
+        """Make one tile; on a thread of the pool."""
+        try:
+            job.token.check()
+            image = to_qimage(read_tile(self._read, self.grid, self.reader, job))
+            job.token.check()
+            outcome = _Outcome(job, image)
+        except Cancelled:
+            outcome = _Outcome(job)
+        except Exception as error:
+            outcome = _Outcome(job, error=error)
+        self._ended.emit(outcome)
+
+    @Slot(object)
+    def _on_ended(self, outcome: _Outcome) -> None:
+        wanted = self._scheduler.done(outcome.job)
+        if self._closed:
+            return
+        if outcome.image is not None:
+            self._keep(outcome.job.key, outcome.image)
+        elif wanted and outcome.error is not None:
+            self._fail(outcome.job.key, outcome.error)
+        self._pump()
+
+    def _keep(self, key: TileKey, image: QImage) -> None:
+        size = image.width() * image.height() * BYTES_PER_PIXEL
+        self._cache.put((self._identity, key), QPixmap.fromImage(image), size)
+        self.arrived.emit(key)
+
+    def _fail(self, key: TileKey, error: Exception) -> None:
+        first = not self._lost
+        self._lost.add(key)
+        if first:
+            log.error("tile %s of %s failed", key, self.reader.info.path, exc_info=error)
+            known = isinstance(error, StainAppError)
+            name = self.reader.info.path.name
+            self.failed.emit(
+                str(error) if known else f"A part of {name} cannot be shown; the log says why."
+            )
+        self.arrived.emit(key)  # nothing more will come: whoever waits for it may stop
+
+
+def read_tile(read: Read, grid: TileGrid, reader: SlideReader, job: TileJob) -> RgbImage:
+    """Read one tile of a grid; tiles at the slide's right and bottom edge are smaller."""
+    step = grid.steps[job.key.level]
+    level = reader.info.levels[step.level]
+    side = grid.tile_px * step.reduction
+    left, top = job.key.column * side, job.key.row * side
+    width, height = min(side, level.width_px - left), min(side, level.height_px - top)
+    x, y = round(left * level.downsample), round(top * level.downsample)
+    pixels = read(x, y, step.level, max(width, 1), max(height, 1), job.token)
+    if step.reduction == 1:
+        return pixels
+    return np.asarray(Image.fromarray(pixels).reduce(step.reduction))
+
+
+def to_qimage(pixels: RgbImage) -> QImage:
+    """Copy RGB into the format that screens take as it is."""
+    pixels = np.ascontiguousarray(pixels)
+    height, width, _ = pixels.shape
+    rgb = QImage(pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888)
+    return rgb.convertToFormat(QImage.Format.Format_RGB32)
+
+
+def yield_to_window(niceness: int = READING_NICENESS) -> None:
+    """Let the GUI thread go first from now on; call it on the thread that should yield.
+
+    Linux alone has a priority for each thread by this call; elsewhere nothing happens.
+    """
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)
+
+
+def _without_token(reader: SlideReader) -> Read:
+    def read(*where: Any) -> RgbImage:
+        return reader.read(*where[:-1])
+
+    return read
+
+
+def _always(level: int) -> bool:
+    return True

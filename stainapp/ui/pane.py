@@ -1,0 +1,327 @@
+"""One pane: the field of the shared viewpoint, its layers, its marks, and the hand on it."""
+
+from collections.abc import Sequence
+
+import pyqtgraph as pg
+from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal, Slot
+from PySide6.QtGui import (
+    QKeyEvent,
+    QMouseEvent,
+    QNativeGestureEvent,
+    QPainter,
+    QPalette,
+    QResizeEvent,
+    QTransform,
+    QWheelEvent,
+)
+from PySide6.QtWidgets import (
+    QGestureEvent,
+    QGraphicsItem,
+    QGraphicsObject,
+    QGraphicsView,
+    QPinchGesture,
+    QStyleOptionGraphicsItem,
+    QWidget,
+)
+
+from stainapp.tiles.grid import TileKey, View
+from stainapp.ui.camera import Camera, Size, Viewpoint
+from stainapp.ui.pane_marks import Chip, ChipRow, CrossHair, Divider
+from stainapp.ui.scale_bar import ScaleBar
+from stainapp.ui.tile_layer import TileLayer
+
+WHEEL_STEP = 1.25
+"""Zoom for one notch of a wheel, of 120 eighths of a degree."""
+TRACKPAD_STEP_PX = 100.0
+"""Pixels of a trackpad's scroll that zoom as much as one notch."""
+KEY_PAN_SHARE = 0.1
+KEY_ZOOM = 1.25
+GRAB_PX = 9.0
+MARGIN_PX = 10.0
+
+
+class Pane(pg.GraphicsView):
+    """Shows the field of a `Viewpoint` and moves it; all panes of one viewpoint move as one."""
+
+    cursor_moved = Signal(object, object)  # float, float: level-0 pixels
+    cursor_left = Signal()
+    curtain_dragged = Signal(float)
+    """The divider's new place, as a share of the pane's width."""
+    resized = Signal()
+
+    def __init__(self, viewpoint: Viewpoint, parent: QWidget | None = None) -> None:
+        super().__init__(parent, useOpenGL=False, background=None)
+        self.viewpoint = viewpoint
+        self.real, self.virtual = TileLayer(), TileLayer()
+        self._box = _make_box()
+        self._root = _Root()
+        self._left, self._right = ChipRow(), ChipRow(align_right=True)
+        self._scale_bar, self._cross, self._divider = ScaleBar(), CrossHair(), Divider()
+        self._um_per_slide_px: float | None = None
+        self._curtain: float | None = None
+        self._drag_from: QPointF | None = None
+        self._dragging_curtain = False
+        self._space = False
+        self._build()
+        self.changeEvent(QEvent(QEvent.Type.PaletteChange))
+        viewpoint.changed.connect(self._on_camera)
+
+    @property
+    def root(self) -> QGraphicsItem:
+        """The parent of everything that lies on the slide, in level-0 pixels; it rotates."""
+        return self._root
+
+    @property
+    def size_px(self) -> Size:
+        viewport = self.viewport()
+        return Size(max(viewport.width(), 1), max(viewport.height(), 1))
+
+    @property
+    def view(self) -> View:
+        """What is on show, in level-0 pixels."""
+        return self.viewpoint.camera.view(self.size_px)
+
+    def set_tiles(self, keys: Sequence[TileKey]) -> None:
+        """Take the layers to the field in view, of which these are the tiles."""
+        view = self.view
+        self.real.set_view(view, keys)
+        self.virtual.set_view(view, keys)
+
+    def set_chips(self, left: tuple[Chip, ...], right: tuple[Chip, ...] = ()) -> None:
+        """Write titles and badges along the top edge."""
+        room = self.size_px.width - 2 * MARGIN_PX
+        self._left.set_chips(left, room / 2 - MARGIN_PX if right else room)
+        self._right.set_chips(right, room / 2 - MARGIN_PX)
+
+    @property
+    def chips(self) -> tuple[Chip, ...]:
+        return self._left.chips + self._right.chips
+
+    def set_scale(self, mpp: float | None) -> None:
+        """Set micrometres per level-0 pixel; None hides the scale bar."""
+        self._um_per_slide_px = mpp
+        self._place_marks()
+
+    def set_scale_bar_visible(self, visible: bool) -> None:
+        self._scale_bar.setVisible(visible)
+
+    def set_curtain(self, fraction: float | None) -> None:
+        """Show the divider at a share of the width; None takes it away."""
+        self._curtain = fraction
+        self._divider.setVisible(fraction is not None)
+        self.virtual.set_clip(fraction or 0.0)
+        self._place_marks()
+
+    def point_at(self, x: float, y: float) -> None:
+        """Mark a level-0 position with a cross-hair."""
+        self._cross.setPos(*self.viewpoint.camera.to_screen(x, y, self.size_px))
+        self._cross.show()
+
+    def point_nowhere(self) -> None:
+        self._cross.hide()
+
+    # Qt's
+
+    def close(self) -> bool:
+        """Close as any widget: pyqtgraph's own way pulls the viewport from under its events."""
+        return QGraphicsView.close(self)
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        super().resizeEvent(event)
+        if event is not None:  # pyqtgraph calls this once by itself, before all is built
+            self._on_camera(self.viewpoint.camera)
+            self.resized.emit()
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            self.setBackgroundBrush(self.palette().color(QPalette.ColorRole.Window).darker(108))
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        if event.button() not in (Qt.MouseButton.LeftButton, Qt.MouseButton.MiddleButton):
+            return
+        self._drag_from = event.position()
+        self._dragging_curtain = not self._space and self._on_divider(event.position())
+        self._choose_cursor(event.position())
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        at = event.position()
+        if self._drag_from is None:
+            self._choose_cursor(at)
+        elif self._dragging_curtain:
+            self.curtain_dragged.emit(min(max(at.x() / self.size_px.width, 0.0), 1.0))
+        else:
+            by = at - self._drag_from
+            self._drag_from = at
+            self.viewpoint.move(self.viewpoint.camera.panned(by.x(), by.y()))
+        self.cursor_moved.emit(*self.viewpoint.camera.to_slide(at.x(), at.y(), self.size_px))
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        self._drag_from = None
+        self._dragging_curtain = False
+        self._choose_cursor(event.position())
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        if event.button() == Qt.MouseButton.LeftButton and not self._on_divider(event.position()):
+            self._zoom_at(2.0, event.position())
+
+    def leaveEvent(self, event: QEvent) -> None:
+        super().leaveEvent(event)
+        self.cursor_left.emit()
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        pixels, angle = event.pixelDelta().y(), event.angleDelta().y()
+        notches = pixels / TRACKPAD_STEP_PX if pixels else angle / 120
+        if notches:
+            self._zoom_at(WHEEL_STEP**notches, event.position())
+        event.accept()
+
+    def viewportEvent(self, event: QEvent) -> bool:
+        if isinstance(event, QNativeGestureEvent):
+            return self._on_native_gesture(event)
+        if isinstance(event, QGestureEvent):
+            return self._on_gesture(event)
+        return bool(super().viewportEvent(event))
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Space:
+            self._space = True
+        elif not self._on_key(Qt.Key(event.key()), event.modifiers()):
+            event.ignore()  # the window may have a use for it
+
+    def keyReleaseEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Space:
+            self._space = event.isAutoRepeat()
+        else:
+            event.ignore()
+
+    # parts
+
+    def _build(self) -> None:
+        self.setFrameShape(self.Shape.NoFrame)
+        self.setViewportUpdateMode(QGraphicsView.ViewportUpdateMode.FullViewportUpdate)
+        self.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.viewport().setMouseTracking(True)
+        self.viewport().grabGesture(Qt.GestureType.PinchGesture)
+        self.setAccessibleName("Slide")
+        self.setCentralItem(self._box)
+        self._box.addItem(self._root, ignoreBounds=True)
+        for item in (self.real, self.virtual):
+            item.setParentItem(self._root)
+        marks = (self._divider, self._cross, self._left, self._right, self._scale_bar)
+        for order, mark in enumerate(marks):
+            mark.setZValue(100 + order)
+            mark.setCacheMode(QGraphicsItem.CacheMode.DeviceCoordinateCache)
+            self.scene().addItem(mark)
+        self._divider.hide()
+        self._cross.hide()
+
+    @Slot(object)
+    def _on_camera(self, camera: Camera) -> None:
+        size = self.size_px
+        width, height = size.width / camera.zoom, size.height / camera.zoom
+        self._box.setRange(
+            QRectF(camera.x - width / 2, camera.y - height / 2, width, height), padding=0
+        )
+        self._box.updateMatrix()  # else it does so while painting, and paints a second time
+        turn = QTransform.fromTranslate(camera.x, camera.y)
+        turn.rotate(camera.rotation)
+        turn.translate(-camera.x, -camera.y)
+        self._root.setTransform(turn)
+        self._place_marks()
+
+    def _place_marks(self) -> None:
+        size = self.size_px
+        self._left.setPos(MARGIN_PX, MARGIN_PX)
+        self._right.setPos(size.width - MARGIN_PX, MARGIN_PX)
+        self._scale_bar.setPos(size.width - MARGIN_PX, size.height - MARGIN_PX)
+        mpp = self._um_per_slide_px
+        self._scale_bar.set_scale(mpp / self.viewpoint.camera.zoom if mpp else None)
+        if self._curtain is not None:
+            self._divider.set_height(size.height)
+            self._divider.setPos(round(self._curtain * size.width), 0)
+
+    def _on_divider(self, at: QPointF) -> bool:
+        if self._curtain is None:
+            return False
+        return abs(at.x() - self._curtain * self.size_px.width) <= GRAB_PX
+
+    def _choose_cursor(self, at: QPointF) -> None:
+        if self._dragging_curtain or (self._drag_from is None and self._on_divider(at)):
+            shape = Qt.CursorShape.SplitHCursor
+        elif self._drag_from is not None:
+            shape = Qt.CursorShape.ClosedHandCursor
+        else:
+            shape = Qt.CursorShape.OpenHandCursor if self._space else Qt.CursorShape.ArrowCursor
+        self.viewport().setCursor(shape)
+
+    def _zoom_at(self, factor: float, at: QPointF) -> None:
+        self.viewpoint.zoom_at(factor, at.x(), at.y(), self.size_px)
+
+    def _on_key(self, key: Qt.Key, modifiers: Qt.KeyboardModifier) -> bool:
+        """Pan with arrows, zoom with plus and minus or Shift and arrows, as in QuPath."""
+        size = self.size_px
+        centre = QPointF(size.width / 2, size.height / 2)
+        shifted = bool(modifiers & Qt.KeyboardModifier.ShiftModifier)
+        zoom = {Qt.Key.Key_Plus: 1, Qt.Key.Key_Equal: 1, Qt.Key.Key_Minus: -1}
+        if shifted:
+            zoom |= {Qt.Key.Key_Up: 1, Qt.Key.Key_Down: -1}
+        pan = {
+            Qt.Key.Key_Left: (1, 0),
+            Qt.Key.Key_Right: (-1, 0),
+            Qt.Key.Key_Up: (0, 1),
+            Qt.Key.Key_Down: (0, -1),
+        }
+        if key in zoom:
+            self._zoom_at(KEY_ZOOM ** zoom[key], centre)
+        elif key in pan:
+            dx, dy = pan[key]
+            step = KEY_PAN_SHARE * size.width, KEY_PAN_SHARE * size.height
+            self.viewpoint.move(self.viewpoint.camera.panned(dx * step[0], dy * step[1]))
+        else:
+            return False
+        return True
+
+    def _on_native_gesture(self, event: QNativeGestureEvent) -> bool:
+        if event.gestureType() == Qt.NativeGestureType.ZoomNativeGesture:
+            self._zoom_at(1 + event.value(), event.position())
+        elif event.gestureType() == Qt.NativeGestureType.RotateNativeGesture:
+            self.viewpoint.move(self.viewpoint.camera.turned(event.value()))
+        else:
+            return False
+        return True
+
+    def _on_gesture(self, event: QGestureEvent) -> bool:
+        pinch = event.gesture(Qt.GestureType.PinchGesture)
+        if not isinstance(pinch, QPinchGesture):
+            return False
+        at = self.viewport().mapFromGlobal(pinch.centerPoint().toPoint())
+        self._zoom_at(pinch.scaleFactor(), QPointF(at))
+        return True
+
+
+class _Root(QGraphicsObject):
+    """Holds the layers, so that one transform turns them all; paints nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFlag(QGraphicsItem.GraphicsItemFlag.ItemHasNoContents)
+
+    def boundingRect(self) -> QRectF:
+        return QRectF()
+
+    def paint(
+        self,
+        painter: QPainter,
+        option: QStyleOptionGraphicsItem,
+        widget: QWidget | None = None,
+    ) -> None:
+        """Paint nothing; Qt wants the method."""
+
+
+def _make_box() -> pg.ViewBox:
+    box = pg.ViewBox(lockAspect=True, enableMouse=False, enableMenu=False, invertY=True)
+    box.disableAutoRange()
+    box.setDefaultPadding(0)
+    return box

@@ -1,0 +1,61 @@
+"""A picture of the real window, taken once the view has settled."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, QTimer
+from PySide6.QtWidgets import QApplication
+
+if TYPE_CHECKING:
+    from stainapp.ui.app import App
+
+REST_MS = 400
+"""How long the view must stay settled: labels and the smooth repaint follow the last tile."""
+
+
+class Screenshot(QObject):
+    """Waits for the view, saves the window to a file and ends the program."""
+
+    def __init__(self, app: "App", path: Path, wait_s: float) -> None:
+        super().__init__()
+        self._app = app
+        self._path = path
+        self.code = 1
+        self._rest = QTimer(self)
+        self._rest.setSingleShot(True)
+        self._rest.setInterval(REST_MS)
+        self._rest.timeout.connect(self._on_rest)
+        self._limit = QTimer(self)
+        self._limit.setSingleShot(True)
+        self._limit.timeout.connect(self._on_limit)
+        self._limit.start(round(1000 * wait_s))
+        app.view.settled.connect(self._rest.start)
+        app.service.idle.connect(self._rest.start)
+        app.view.tiles_waiting.connect(self._on_waiting)
+        app.current.failed.connect(self._give_up)
+        app.virtual.failed.connect(self._give_up)
+
+    def _on_waiting(self, tiles: int) -> None:
+        if tiles:
+            self._rest.stop()
+
+    def _on_rest(self) -> None:
+        if self._app.virtual.busy or not self._app.view.is_settled:
+            return
+        picture = self._app.window.grab()
+        if picture.save(str(self._path)):
+            self.code = 0
+        else:
+            self._say(f"{self._path} cannot be written; check its folder and suffix (.png).")
+        QApplication.quit()
+
+    def _on_limit(self) -> None:
+        self._give_up(f"{self._path}: the view did not settle in time; raise --wait.")
+
+    def _give_up(self, sentence: str) -> None:
+        self._say(sentence)
+        QApplication.quit()
+
+    def _say(self, sentence: str) -> None:
+        sys.stderr.write(f"stainapp: {sentence}\n")

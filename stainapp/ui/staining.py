@@ -1,0 +1,274 @@
+"""Virtual staining off the GUI thread: one thread, the accelerator being one resource."""
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtGui import QPixmap
+
+from stainapp.cancel import CancelToken
+from stainapp.errors import Cancelled, StainAppError
+from stainapp.settings import home
+from stainapp.slides.reader import RgbImage, SlideReader
+from stainapp.tiles.cache import TileCache
+from stainapp.tiles.grid import TileGrid
+from stainapp.ui.feeds import TileFeed, yield_to_window
+
+log = logging.getLogger(__name__)
+
+STAINING_NICENESS = 15
+CACHE_BYTES = 512 << 20
+LIVE_COST = 4.4
+"""Network pixels for each shown pixel above which the preview stays."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class StainRequest:
+    """All that the staining thread needs to know; a newer request replaces it."""
+
+    source: SlideReader
+    folder: Path
+    device: str = "auto"
+    template: RgbImage | None = None
+    token: CancelToken = field(default_factory=CancelToken)
+
+
+class VirtualReader(SlideReader, Protocol):
+    """A reader whose exact pixels may be too dear to show live, and can be cancelled."""
+
+    def read(
+        self,
+        x: int,
+        y: int,
+        level: int,
+        width_px: int,
+        height_px: int,
+        *,
+        token: CancelToken | None = None,
+    ) -> RgbImage: ...
+
+    def is_live(self, level: int) -> bool: ...
+
+
+class Tell(Protocol):
+    """What the staining thread may report while it prepares a slide."""
+
+    def preview(self, reader: SlideReader) -> None: ...
+    def progress(self, words: str) -> None: ...
+    def notice(self, words: str) -> None: ...
+
+
+Prepare: TypeAlias = Callable[[StainRequest, Tell], VirtualReader]
+"""Opens and calibrates a model for a slide; runs on the staining thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Report:
+    """Something the thread has to say, with the request that it is about."""
+
+    request: StainRequest
+    signal: str
+    value: object
+
+
+class StainService(QObject):
+    """The GUI thread's handle on staining: ask for a model on a slide, receive readers.
+
+    Reports of a request that was replaced or stopped never arrive.
+    """
+
+    preview_ready = Signal(object)  # SlideReader, instant and approximate
+    ready = Signal(object)  # VirtualReader; `feed` has its tiles
+    progress = Signal(str)
+    notice = Signal(str)
+    """What the user should know, such as that memory ran out and the CPU goes on."""
+    failed = Signal(str)
+    idle = Signal()
+    """The thread has nothing to do: the last request is ready, failed or stopped."""
+    _reported = Signal(object)  # _Report, from the staining thread
+
+    def __init__(
+        self,
+        parent: QObject | None = None,
+        *,
+        prepare: Prepare | None = None,
+        cache: TileCache[QPixmap] | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._prepare = prepare or prepare_model
+        self._cache = cache or TileCache(CACHE_BYTES)
+        self._thread = ThreadPoolExecutor(
+            1, "staining", initializer=yield_to_window, initargs=(STAINING_NICENESS,)
+        )
+        self._request: StainRequest | None = None
+        self._feed: TileFeed | None = None
+        self._busy = False
+        self._reported.connect(self._on_reported)
+
+    @property
+    def feed(self) -> TileFeed | None:
+        """Exact tiles of the virtual slide that was `ready` last; None before."""
+        return self._feed
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is on its way to `ready` or `failed`."""
+        return self._busy
+
+    def start(
+        self,
+        source: SlideReader,
+        folder: Path,
+        *,
+        device: str = "auto",
+        template: RgbImage | None = None,
+    ) -> None:
+        """Stain a slide with the model in ``folder``, in place of what was asked before.
+
+        `preview_ready` comes first, then `ready`; or `failed`.
+        """
+        self._drop()
+        self._request = StainRequest(source, folder, device, template)
+        self._busy = True
+        self._thread.submit(self._work, self._request)
+
+    def stop(self) -> None:
+        """Give up what is asked for. Work under way ends within one batch; see `when_idle`."""
+        self._drop()
+        if self._busy:
+            self._busy = False
+            self.idle.emit()
+
+    def when_idle(self, action: Callable[[], None]) -> Future[None]:
+        """Run ``action`` on the staining thread once all that was asked so far has ended.
+
+        After `stop`, this is the moment to close a slide that the thread may be reading.
+        """
+        return self._thread.submit(action)
+
+    def close(self) -> None:
+        """Cancel everything and wait for the thread, which ends within one batch."""
+        self._drop()
+        self._busy = False
+        self._thread.shutdown(wait=True, cancel_futures=True)
+
+    def _drop(self) -> None:
+        if self._request is not None:
+            self._request.token.cancel()
+            self._request = None
+        if self._feed is not None:
+            self._feed.stop()
+            self._thread.submit(self._feed.reader.close)  # after the tile under way
+            self._feed = None
+
+    def _work(self, request: StainRequest) -> None:
+        """Prepare a model; on the staining thread."""
+        tell = _Teller(request, self._reported.emit)
+        try:
+            request.token.check()
+            tell("ready", self._prepare(request, tell))
+        except Cancelled:
+            return
+        except StainAppError as error:
+            tell("failed", str(error))
+        except Exception:
+            log.exception("%s could not be applied to %s", request.folder, request.source.info.path)
+            tell("failed", f"{request.folder.name} cannot be applied here; the log says why.")
+
+    @Slot(object)
+    def _on_reported(self, report: _Report) -> None:
+        if report.request is not self._request:
+            if report.signal == "ready":
+                self._close_late(report.value)
+            return
+        if report.signal == "ready":
+            self._feed = self._make_feed(report.value)
+        ended = report.signal in ("ready", "failed")
+        if ended:
+            self._busy = False
+        getattr(self, report.signal).emit(report.value)
+        if ended:
+            self.idle.emit()
+
+    def _make_feed(self, virtual: Any) -> TileFeed:
+        grid = TileGrid(virtual.info)
+        return TileFeed(
+            virtual,
+            self._cache,
+            self._thread,
+            threads=1,
+            read=partial(_read, virtual),
+            is_live=partial(_is_live, virtual, grid),
+            parent=self,
+        )
+
+    def _close_late(self, virtual: Any) -> None:
+        """Close a virtual slide that nobody waits for any more."""
+        try:
+            self._thread.submit(virtual.close)
+        except RuntimeError:  # the service is closed: so is all that the slide held
+            virtual.close()
+
+
+class _Teller:
+    """Sends reports of one request to the GUI thread."""
+
+    def __init__(self, request: StainRequest, send: Callable[[_Report], None]) -> None:
+        self._request = request
+        self._send = send
+
+    def __call__(self, signal: str, value: object) -> None:
+        self._send(_Report(self._request, signal, value))
+
+    def preview(self, reader: SlideReader) -> None:
+        self("preview_ready", reader)
+
+    def progress(self, words: str) -> None:
+        self("progress", words)
+
+    def notice(self, words: str) -> None:
+        self("notice", words)
+
+
+def prepare_model(request: StainRequest, tell: Tell) -> VirtualReader:
+    """Open a model, show a preview, calibrate on the slide's tissue; the real `Prepare`.
+
+    Imports torch, so it must run on the staining thread.
+    """
+    from stainapp.models.stainer import open_stainer
+    from stainapp.models.virtual_slide import VirtualSlide, calibrate_slide, quick_preview
+
+    source, token = request.source, request.token
+    tell.progress("Opening the model…")
+    stainer = open_stainer(
+        request.folder,
+        device=request.device,
+        precision="auto",
+        template=request.template,
+        notify=tell.notice,
+    )
+    token.check()
+    tell.preview(quick_preview(source, stainer, token))
+    tell.progress("Calibrating on the tissue…")
+    state = calibrate_slide(source, stainer, cache=home() / "calibrations", token=token)
+    virtual: VirtualReader = VirtualSlide(source, stainer, state)
+    return virtual
+
+
+def _read(virtual: VirtualReader, *where: Any) -> RgbImage:
+    *place, token = where
+    return virtual.read(*place, token=token)
+
+
+def _is_live(virtual: VirtualReader, grid: TileGrid, index: int) -> bool:
+    """Judge a step between levels by its own scale: it is made of a finer level's pixels."""
+    step = grid.steps[index]
+    if not virtual.is_live(step.level):
+        return False
+    scale = getattr(virtual, "scale", None)  # none where each pixel is stained by itself
+    return scale is None or (step.downsample / scale.step) ** 2 <= LIVE_COST

@@ -1,0 +1,369 @@
+"""The panes and how they are arranged: real and virtual, the same field in all at all times."""
+
+from enum import Enum
+from typing import Any
+
+from PySide6.QtCore import QEvent, QTimer, Signal, Slot
+from PySide6.QtGui import QImage, QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QWidget
+
+from stainapp.geometry import Rect
+from stainapp.slides.reader import SlideInfo, SlideReader
+from stainapp.ui.camera import Camera, Viewpoint, zoom_for_magnification
+from stainapp.ui.feeds import TileFeed
+from stainapp.ui.field import Field
+from stainapp.ui.minimap import Minimap
+from stainapp.ui.pane import MARGIN_PX, Pane
+from stainapp.ui.pane_marks import GROUND, Chip, real_chips, virtual_chips
+from stainapp.ui.tile_layer import best_level
+
+REST_MS = 120
+"""How long the view must stand still before it is painted smoothly."""
+
+
+class Layout(Enum):
+    """How panes are arranged."""
+
+    SINGLE = "single"
+    SIDE_BY_SIDE = "side-by-side"
+    CURTAIN = "curtain"
+    FADE = "fade"
+
+
+class ViewArea(QWidget):
+    """Shows a slide, and the virtual stain beside, under or over it."""
+
+    cursor_moved = Signal(float, float)
+    """Level-0 pixels under the cursor."""
+    tiles_waiting = Signal(object)  # int: tiles of the view still to come
+    damage_found = Signal(object)  # int: parts that could not be read and are hatched
+    settled = Signal()
+    """Nothing moves, nothing is waited for, and all that is here has been asked to paint."""
+    failed = Signal(str)
+    curtain_moved = Signal(float)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.viewpoint = Viewpoint(self)
+        self.field = Field(self)
+        self.panes = (Pane(self.viewpoint, self), Pane(self.viewpoint, self))
+        self.minimap = Minimap(self.field.pool, self)
+        self._info: SlideInfo | None = None
+        self._layout = Layout.SINGLE
+        self._curtain, self._fade = 0.5, 1.0
+        self._virtual_visible, self._peeking = True, False
+        self._real_title, self._virtual_title = "", ""
+        self._fit: Camera | None = None
+        self._settled = False
+        self._turn = self._make_timer(0, self._look)
+        self._rest = self._make_timer(REST_MS, self._on_rest)
+        self._build()
+
+    @property
+    def arrangement(self) -> Layout:
+        return self._layout
+
+    @property
+    def curtain(self) -> float:
+        """The divider's place, as a share of the pane's width from its left."""
+        return self._curtain
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the picture is whole; see `settled`."""
+        return self._settled
+
+    @property
+    def virtual_visible(self) -> bool:
+        return self._virtual_visible
+
+    # what is shown
+
+    def show_slide(self, reader: SlideReader, title: str) -> None:
+        """Show another slide, whole; returns when the one before can be closed.
+
+        Of the reader before, only the staining thread may still read: see
+        `StainService.when_idle`.
+        """
+        self.minimap.forget()
+        same_frame = self._info is not None and self._info.levels == reader.info.levels
+        self._virtual_title = ""
+        self._real_title = title
+        self.field.show_slide(reader)
+        self._info = reader.info
+        self._limit()
+        self.minimap.show_slide(reader)
+        self._place_minimap()
+        if not same_frame:
+            self.fit()
+        self._arrange()
+
+    def set_real_title(self, title: str) -> None:
+        """Name the real slide's stain."""
+        self._real_title = title
+        self._show_chips()
+
+    def show_preview(self, reader: SlideReader, title: str = "") -> None:
+        """Show a model's instant approximation, marked "preview"."""
+        self._virtual_title = title
+        self.field.show_preview(reader)
+        self._arrange()
+
+    def show_virtual(self, virtual: SlideReader, feed: TileFeed | None, title: str = "") -> None:
+        """Replace the preview tile by tile by what ``feed`` has of ``virtual``."""
+        assert feed is not None
+        assert feed.reader is virtual
+        self._virtual_title = title or self._virtual_title
+        self.field.show_virtual(feed)
+        self._arrange()
+
+    def clear_virtual(self) -> None:
+        """Show the real slide alone."""
+        self._virtual_title = ""
+        self.field.clear_virtual()
+        self._arrange()
+
+    # how it is shown
+
+    def set_layout(self, layout: Layout) -> None:
+        self._layout = layout
+        self.panes[1].setVisible(layout is Layout.SIDE_BY_SIDE)
+        self._on_cursor_left()
+        self._arrange()
+
+    def set_curtain(self, fraction: float) -> None:
+        """Move the curtain's divider: real to its left, virtual to its right."""
+        self._curtain = min(max(fraction, 0.0), 1.0)
+        self._arrange()
+        self.curtain_moved.emit(self._curtain)
+
+    def set_fade(self, opacity: float) -> None:
+        """Set how much of the virtual stain shows over the real one in the fade layout."""
+        self._fade = min(max(opacity, 0.0), 1.0)
+        self._arrange()
+
+    def peek(self, on: bool) -> None:
+        """Show the real slide everywhere for as long as a key is held."""
+        self._peeking = on
+        self._arrange()
+
+    def set_virtual_visible(self, visible: bool) -> None:
+        self._virtual_visible = visible
+        self._arrange()
+
+    def set_minimap_visible(self, visible: bool) -> None:
+        self.minimap.set_wished(visible)
+
+    def set_scale_bar_visible(self, visible: bool) -> None:
+        for pane in self.panes:
+            pane.set_scale_bar_visible(visible)
+
+    # where one is
+
+    def fit(self) -> None:
+        """Show the whole slide."""
+        if self._info is not None:
+            slide = Rect(0, 0, self._info.width_px, self._info.height_px)
+            self.viewpoint.move(self.viewpoint.camera.fitted(slide, self.panes[0].size_px))
+            self._fit = self.viewpoint.camera
+
+    def go_to(self, x: float, y: float) -> None:
+        """Bring a level-0 position to the centre."""
+        camera = self.viewpoint.camera
+        pane = self.panes[0].size_px
+        at_x, at_y = camera.to_screen(x, y, pane)
+        self.viewpoint.move(camera.panned(pane.width / 2 - at_x, pane.height / 2 - at_y))
+
+    def set_magnification(self, magnification: float) -> None:
+        """Go to 1x .. 40x; a slide of unknown scale is taken to be scanned at 40x."""
+        mpp = self._info.mpp if self._info else None
+        ratio = self.devicePixelRatioF()
+        zoom = zoom_for_magnification(magnification, mpp or 0.25, ratio)
+        self.zoom_by(zoom / self.viewpoint.camera.zoom)
+
+    def zoom_by(self, factor: float) -> None:
+        """Zoom about the centre."""
+        pane = self.panes[0].size_px
+        self.viewpoint.zoom_at(factor, pane.width / 2, pane.height / 2, pane)
+
+    def rotate_by(self, degrees: float) -> None:
+        """Turn the slide clockwise about the centre."""
+        self.viewpoint.move(self.viewpoint.camera.turned(degrees))
+
+    def visible_region(self) -> Rect:
+        """The upright rectangle around what is in view, in level-0 pixels."""
+        return self.panes[0].view.bounds
+
+    def grab_picture(self) -> QImage:
+        """Return what is to be seen, badges included, in device pixels."""
+        return self.grab().toImage()
+
+    def close_feeds(self) -> None:
+        """Let go of the slide and end all threads; call it once, before readers close."""
+        self._turn.stop()
+        self._rest.stop()
+        self.minimap.forget()
+        self.field.close()
+
+    # Qt's
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._place_minimap()
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.DevicePixelRatioChange:
+            self._turn.start()
+        return super().event(event)
+
+    # parts
+
+    def _build(self) -> None:
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(2)
+        for pane in self.panes:
+            row.addWidget(pane, 1)
+            pane.cursor_left.connect(self._on_cursor_left)
+            pane.curtain_dragged.connect(self.set_curtain)
+            pane.resized.connect(self._on_resized)
+        self.panes[0].cursor_moved.connect(self._on_cursor_in_first)
+        self.panes[1].cursor_moved.connect(self._on_cursor_in_second)
+        self.panes[1].hide()
+        self.setFocusProxy(self.panes[0])
+        self.minimap.place_chosen.connect(self.go_to)
+        self.viewpoint.changed.connect(self._on_camera)
+        self.field.changed.connect(self._on_changed)
+        self.field.tiles_waiting.connect(self.tiles_waiting)
+        self.field.damage_found.connect(self.damage_found)
+        self.field.failed.connect(self.failed)
+
+    def _make_timer(self, interval_ms: int, slot: Any) -> QTimer:
+        timer = QTimer(self)
+        timer.setSingleShot(True)
+        timer.setInterval(interval_ms)
+        timer.timeout.connect(slot)
+        return timer
+
+    def _limit(self) -> None:
+        if self._info is not None:
+            slide = Rect(0, 0, self._info.width_px, self._info.height_px)
+            self.viewpoint.set_limits(slide, self._info.mpp, self.panes[0].size_px)
+        for pane in self.panes:
+            pane.set_scale(self._info.mpp if self._info else None)
+
+    def _arrange(self) -> None:
+        """Bring panes and layers into line with the layout and what there is to show."""
+        virtual = bool(self.field.virtual) and self._virtual_visible and not self._peeking
+        first, second = self.panes
+        layout = self._layout
+        over = virtual and layout is not Layout.SIDE_BY_SIDE
+        covers = over and layout is Layout.SINGLE
+        first.real.setVisible(not covers)
+        first.virtual.setVisible(over)
+        first.virtual.set_opacity(self._fade if layout is Layout.FADE else 1.0)
+        first.set_curtain(self._curtain if over and layout is Layout.CURTAIN else None)
+        second.real.setVisible(self._peeking)
+        second.virtual.setVisible(virtual)
+        self._show_chips()
+        self._settled = False
+        self._turn.start()
+
+    def _show_chips(self) -> None:
+        """Name what each pane shows; a virtual picture is never without its badge."""
+        virtual = bool(self.field.virtual) and self._virtual_visible and not self._peeking
+        real = real_chips(self._real_title) if self._info else ()
+        title = self._virtual_title
+        if self._layout is Layout.FADE:
+            title = f"{title}  {100 * self._fade:.0f} %"
+        stained = virtual_chips(title, self.field.only_preview) if virtual else ()
+        first, second = self.panes
+        if not virtual or self._layout is Layout.SIDE_BY_SIDE:
+            first.set_chips(real)
+        elif self._layout is Layout.SINGLE:
+            first.set_chips(stained)
+        else:
+            first.set_chips(real, stained)
+        hint = "no virtual stain" if self._info else ""
+        none = (Chip(hint, GROUND),) if hint else ()
+        second.set_chips(stained or (real if self._peeking else none))
+
+    def _place_minimap(self) -> None:
+        margin = round(MARGIN_PX)
+        self.minimap.move(margin, self.height() - self.minimap.height() - margin)
+        self.minimap.raise_()
+
+    @Slot(object)
+    def _on_camera(self, camera: object) -> None:
+        self._settled = False
+        self._set_smooth(False)
+        self._look()
+        self._rest.start()
+
+    @Slot()
+    def _on_resized(self) -> None:
+        self._limit()
+        if self.viewpoint.camera == self._fit:  # nobody has looked elsewhere yet
+            self.fit()
+        self._show_chips()
+        self._turn.start()
+
+    def _level(self) -> int:
+        grid = self.field.grid
+        if grid is None:
+            return 0
+        return best_level(grid, self.viewpoint.camera.zoom, self.devicePixelRatioF())
+
+    @Slot()
+    def _look(self) -> None:
+        """Say what is in view to all who have to do with it."""
+        view = self.panes[0].view
+        self.field.look(view, self._level())
+        for pane in self.panes:
+            pane.set_tiles(self.field.visible)
+        self.minimap.show_view(view)
+
+    def _set_smooth(self, smooth: bool) -> None:
+        for pane in self.panes:
+            pane.real.set_smooth(smooth)
+            pane.virtual.set_smooth(smooth)
+
+    @Slot(bool)
+    def _on_changed(self, tiles_came: bool) -> None:
+        for pane in self.panes:
+            pane.real.set_feeds(self.field.real)
+            pane.virtual.set_feeds(self.field.virtual)
+            pane.real.set_damage(self.field.damage)
+            pane.virtual.set_damage(self.field.damage)
+            if tiles_came:
+                pane.real.update()
+                pane.virtual.update()
+        self._show_chips()
+        if self.field.waiting:
+            self._settled = False
+        self._settle()
+
+    @Slot()
+    def _on_rest(self) -> None:
+        self._set_smooth(True)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Tell once that the picture is whole."""
+        moving = self._rest.isActive() or self._turn.isActive()
+        if self._info and not self._settled and not moving and not self.field.busy:
+            self._settled = True
+            self.settled.emit()
+
+    def _on_cursor_in_first(self, x: float, y: float) -> None:
+        self.panes[1].point_at(x, y)
+        self.cursor_moved.emit(x, y)
+
+    def _on_cursor_in_second(self, x: float, y: float) -> None:
+        self.panes[0].point_at(x, y)
+        self.cursor_moved.emit(x, y)
+
+    @Slot()
+    def _on_cursor_left(self) -> None:
+        for pane in self.panes:
+            pane.point_nowhere()

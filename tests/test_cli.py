@@ -1,0 +1,166 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stainapp import __version__
+from stainapp.cli import main
+from stainapp.commands import DONE, FAILED
+
+SLIDE = "phantom:he:2000:3"
+
+
+def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+
+    assert ended.value.code == 0
+    assert __version__ in capsys.readouterr().out
+
+
+def test_wrong_words_are_misuse() -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["stain", SLIDE])
+
+    assert ended.value.code == 2
+
+
+@pytest.mark.parametrize("region", ["1,2,3", "a,b,c,d", "0,0,0,5"])
+def test_a_region_that_is_none_is_misuse(region: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["stain", SLIDE, "--model", "macenko", "-o", "x.tiff", "--region", region])
+
+    assert ended.value.code == 2
+    assert "--region" in capsys.readouterr().err
+
+
+def test_info_tells_scale_and_levels(capsys: pytest.CaptureFixture[str]) -> None:
+    code = main(["info", SLIDE, "--json"])
+
+    facts = json.loads(capsys.readouterr().out)
+    assert code == DONE
+    assert facts["mpp"] == 0.5
+    assert facts["levels"][0]["width_px"] == 2000
+
+
+def test_info_on_a_missing_file_names_it(capsys: pytest.CaptureFixture[str]) -> None:
+    code = main(["info", "nowhere.svs"])
+
+    error = capsys.readouterr().err
+    assert code == FAILED
+    assert "nowhere.svs" in error
+    assert error.count("\n") == 1
+
+
+def test_models_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    code = main(["models", "list", "--json"])
+
+    ids = {card["id"] for card in json.loads(capsys.readouterr().out)}
+    assert code == DONE
+    assert {"reinhard", "macenko"} <= ids
+
+
+def test_an_unknown_model_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code = main(["stain", SLIDE, "--model", "macenco", "-o", str(tmp_path / "x.ome.tiff")])
+
+    error = capsys.readouterr().err
+    assert code == FAILED
+    assert "macenco" in error
+    assert "macenko" in error
+
+
+def test_a_region_is_stained_into_a_file_that_verifies(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "stained.ome.tiff"
+
+    code = main(
+        ["stain", SLIDE, "--model", "macenko", "-o", str(target), "--region", "300,300,700,600"]
+    )
+
+    assert code == DONE
+    assert target.is_file()
+    assert main(["verify", str(target), "--json"]) == DONE
+    assert main(["info", str(target), "--json"]) == DONE
+    out = capsys.readouterr().out
+    assert '"width_px": 700' in out
+
+
+def test_a_slide_without_scale_is_not_stained_unless_it_is_given(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "x.ome.tiff"
+    words = ["stain", "sample:ihc", "--model", "dab-to-haematoxylin", "-o", str(target)]
+
+    refused = main(words)
+
+    assert refused == FAILED
+    assert "--mpp" in capsys.readouterr().err
+    assert not target.exists()
+    assert main([*words, "--mpp", "0.5"]) == DONE
+    assert target.is_file()
+
+
+def test_a_region_outside_the_slide_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "x.ome.tiff"
+
+    code = main(
+        ["stain", SLIDE, "--model", "macenko", "-o", str(target), "--region", "9000,0,10,10"]
+    )
+
+    assert code == FAILED
+    assert "outside" in capsys.readouterr().err
+    assert not target.exists()
+
+
+def test_several_slides_go_into_a_folder(tmp_path: Path) -> None:
+    slides = ["phantom:he:1500:1", "phantom:he:1500:2"]
+
+    code = main(["stain", *slides, "--model", "macenko", "-o", str(tmp_path / "out")])
+
+    assert code == DONE
+    assert len(list((tmp_path / "out").glob("*.ome.tiff"))) == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGTERM ends a Windows process at once")
+def test_sigterm_in_mid_export_leaves_no_file(tmp_path: Path) -> None:
+    target = tmp_path / "big.ome.tiff"
+    command = [sys.executable, "-m", "stainapp", "stain", "phantom:he:30000:1"]
+    process = subprocess.Popen(
+        [*command, "--model", "macenko", "-o", str(target)],
+        stderr=subprocess.PIPE,
+        env=os.environ | {"STAINAPP_HOME": str(tmp_path / "home")},
+        text=True,
+    )
+    try:
+        while not list(tmp_path.glob("big.ome.tiff*part*")):
+            assert process.poll() is None, process.communicate()[1]
+        process.send_signal(signal.SIGTERM)
+        _, error = process.communicate(timeout=120)
+    finally:
+        process.kill()
+
+    assert process.returncode == FAILED
+    assert "stopped" in error
+    assert not target.exists()
+    assert not list(tmp_path.glob("big*"))
+
+
+def test_a_screenshot_shows_the_window_without_a_display(tmp_path: Path) -> None:
+    picture = tmp_path / "window.png"
+    command = [sys.executable, "-m", "stainapp", SLIDE, "--model", "macenko"]
+
+    subprocess.run(
+        [*command, "--layout", "side-by-side", "--screenshot", str(picture), "--size", "1000x700"],
+        env=os.environ | {"STAINAPP_HOME": str(tmp_path / "home")},
+        check=True,
+        timeout=300,
+    )
+
+    assert picture.stat().st_size > 20_000

@@ -1,0 +1,1 @@
+"""Teaches staining models. Uses torch, knows no Qt."""
