@@ -30,7 +30,7 @@ from qt_libraries import (
 )
 
 OUT = ROOT / "out"
-SAMPLE, MODEL, REGION = "phantom:he:20000:7", "macenko", "8000,8000,4096,4096"
+SAMPLE, MODEL, REGION = "phantom:he:20000:7", "macenko", "2000,2000,4096,4096"
 CHECKS: tuple[tuple[str, ...], ...] = (
     ("ruff", "format", "--check", "."),
     ("ruff", "check", "."),

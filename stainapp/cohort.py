@@ -13,6 +13,7 @@ from stainapp.models.compatibility import compatibility
 from stainapp.models.stainer import Stainer, open_stainer
 from stainapp.models.virtual_slide import VirtualSlide, provenance
 from stainapp.settings import home, load_note
+from stainapp.slides.ome_tiff import Compression
 from stainapp.slides.opening import open_slide
 from stainapp.slides.reader import RgbImage, SlideReader
 from stainapp.slides.scale import guess_mpp
@@ -39,7 +40,7 @@ class StainJob:
     device: str = "auto"
     precision: str = "auto"
     template: Path | None = None
-    compression: str = "deflate"
+    compression: Compression = "deflate"
     resume: bool = False
     overwrite: bool = False
 
@@ -100,7 +101,7 @@ def export_virtual(
     region: Rect | None = None,
     token: CancelToken | None = None,
     progress: Progress | None = None,
-    compression: str = "deflate",
+    compression: Compression = "deflate",
     resume: bool = False,
     overwrite: bool = False,
 ) -> Path:

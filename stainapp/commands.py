@@ -73,13 +73,15 @@ def info(args: argparse.Namespace) -> int:
     for name, value in facts.items():
         if name == "levels":
             for level in info.levels:
-                print(f"level       {level.width_px} x {level.height_px}  1/{level.downsample:.4g}")
+                print(
+                    f"{'level':<17}{level.width_px} x {level.height_px}  1/{level.downsample:.4g}"
+                )
         elif name == "properties":
             for key, text in sorted(info.properties.items()):
                 print(f"  {key}: {text}")
         else:
             words = ", ".join(value) if isinstance(value, list) else value
-            print(f"{name:<12}{'not recorded' if words in (None, '') else words}")
+            print(f"{name:<17}{'not recorded' if words in (None, '') else words}")
     return DONE
 
 
@@ -188,7 +190,7 @@ def stain(args: argparse.Namespace) -> int:
 
 
 def verify(args: argparse.Namespace) -> int:
-    from stainapp.slides.writer import verify_slide
+    from stainapp.slides.provenance import verify_slide
 
     facts = verify_slide(args.file)
     if args.json:

@@ -71,7 +71,8 @@ class SlideState:
             ModelError: the file is absent, damaged or of another kind.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
+            # opened here: numpy leaves a file open that it cannot understand
+            with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
                 values = {name: file[name] for name in file.files}
             red, green, blue = (int(value) for value in values.pop("glass"))
             return cls(

@@ -91,6 +91,7 @@ class App(QObject):
             return
         self._closed = True
         self._remember()
+        self.requests.close()
         self.service.close()
         self.view.close_feeds()
         self.background.close()
@@ -174,7 +175,7 @@ class App(QObject):
         options = self.options
         self.options = ViewOptions(screenshot=options.screenshot)
         if options.zoom is not None:
-            self.view.set_magnification(options.zoom)
+            self.window.magnify(options.zoom)
         if options.at is not None:
             self.view.go_to(*options.at)
         if options.rotate:

@@ -47,8 +47,8 @@ class Field(QObject):
         self._news = False
         self._damage: tuple[Rect, ...] = ()
         # Both run once a turn of the event loop, however often the view moved or tiles came.
-        self._restating = self._make_timer(self._restate)
-        self._report = self._make_timer(self._on_report)
+        self._restating = single_shot(self, 0, self._restate)
+        self._report = single_shot(self, 0, self._on_report)
 
     @property
     def grid(self) -> TileGrid | None:
@@ -174,13 +174,6 @@ class Field(QObject):
             self._exact.stop()
         self._preview = self._exact = None
 
-    def _make_timer(self, slot: Callable[[], None]) -> QTimer:
-        timer = QTimer(self)
-        timer.setSingleShot(True)
-        timer.setInterval(0)
-        timer.timeout.connect(slot)
-        return timer
-
     @Slot(object)
     def _on_arrived(self, key: TileKey) -> None:
         self._news = True
@@ -216,3 +209,12 @@ class Field(QObject):
         new = [feed for feed in (self._exact, self._preview) if feed]
         if self._before and all(any(feed.tile(key) for feed in new) for key in self._visible):
             self._before = ()
+
+
+def single_shot(owner: QObject, interval_ms: int, slot: Callable[[], None]) -> QTimer:
+    """Return a timer that calls ``slot`` once after each start; 0: at the loop's next turn."""
+    timer = QTimer(owner)
+    timer.setSingleShot(True)
+    timer.setInterval(interval_ms)
+    timer.timeout.connect(slot)
+    return timer

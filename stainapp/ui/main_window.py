@@ -94,6 +94,13 @@ class MainWindow(QMainWindow):
         self.view.set_real_title(f"{slide.stain}{guess}")
         self.stains.show_slide(slide)
 
+    def magnify(self, magnification: float, *_: object) -> None:
+        """Go to 1x .. 40x, which means nothing on a slide of unknown scale."""
+        if self.view.scale_known:
+            self.view.set_magnification(magnification)
+        else:
+            self.messages.say("Magnifications need the slide's scale: set it under Stain.")
+
     def show_layout(self, name: str) -> None:
         """Arrange the panes as "single", "side-by-side", "curtain" or "fade"."""
         self.actions_by_name[name].setChecked(True)
@@ -169,7 +176,7 @@ class MainWindow(QMainWindow):
             "minimap": self.view.set_minimap_visible,
             "scale-bar": self.view.set_scale_bar_visible,
         }
-        own.update({f"{x}x": partial(self._magnify, float(x)) for x in (1, 4, 10, 20, 40)})
+        own.update({f"{x}x": partial(self.magnify, float(x)) for x in (1, 4, 10, 20, 40)})
         own.update({name: partial(self._on_layout, name) for name in LAYOUTS})
         for spec in ACTIONS:
             own.setdefault(spec.name, partial(self._on_other, spec.name))
@@ -223,20 +230,14 @@ class MainWindow(QMainWindow):
         QApplication.instance().installEventFilter(self)  # type: ignore[union-attr] # exists
 
     def _menu(self, title: str) -> QMenu:
-        return next(
-            action.menu()  # type: ignore[misc] # a menu bar's actions have menus
-            for action in self.menuBar().actions()
-            if action.text() == f"&{title}"
-        )
+        menus = (action.menu() for action in self.menuBar().actions())
+        return next(m for m in menus if isinstance(m, QMenu) and m.title() == f"&{title}")
 
     def _on_other(self, name: str, *_: object) -> None:
         self.action_chosen.emit(name)
 
     def _on_layout(self, name: str, *_: object) -> None:
         self.show_layout(name)
-
-    def _magnify(self, magnification: float, *_: object) -> None:
-        self.view.set_magnification(magnification)
 
     def _zoom(self, factor: float, *_: object) -> None:
         self.view.zoom_by(factor)

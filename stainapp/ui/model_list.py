@@ -85,29 +85,29 @@ class ModelDelegate(QStyledItemDelegate):
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         lines = 2 if index.data(ENTRY_ROLE).compatibility.ok else 3
-        metrics = QFontMetrics(option.font)  # type: ignore[attr-defined] # missing in the hints
+        metrics = QFontMetrics(option.font)
         return QSize(100, lines * metrics.height() + 2 * PADDING_PX + 2)
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         entry: Entry = index.data(ENTRY_ROLE)
-        widget = option.widget  # type: ignore[attr-defined] # missing in the hints
+        widget = option.widget
         style = widget.style() if widget else QApplication.style()
         style.drawPrimitive(QStyle.PrimitiveElement.PE_PanelItemViewItem, option, painter, widget)
-        selected = bool(option.state & QStyle.StateFlag.State_Selected)  # type: ignore[attr-defined]
-        palette: QPalette = option.palette  # type: ignore[attr-defined]
+        selected = bool(option.state & QStyle.StateFlag.State_Selected)
+        palette: QPalette = option.palette
         text = palette.color(
             QPalette.ColorRole.HighlightedText if selected else QPalette.ColorRole.Text
         )
         quiet = text if selected else palette.color(QPalette.ColorRole.PlaceholderText)
-        name = QFont(option.font)  # type: ignore[attr-defined]
+        name = QFont(option.font)
         name.setBold(True)
         lines = [
             (entry.found.card.name, name, text if entry.compatibility.ok else quiet),
-            (entry.facts, QFont(option.font), quiet),  # type: ignore[attr-defined]
+            (entry.facts, QFont(option.font), quiet),
         ]
         if not entry.compatibility.ok:
-            lines.append((entry.compatibility.reason, QFont(option.font), quiet))  # type: ignore[attr-defined]
-        self._draw_lines(painter, option.rect, lines)  # type: ignore[attr-defined]
+            lines.append((entry.compatibility.reason, QFont(option.font), quiet))
+        self._draw_lines(painter, option.rect, lines)
 
     def _draw_lines(
         self, painter: QPainter, rect: QRect, lines: list[tuple[str, QFont, QColor]]

@@ -90,6 +90,11 @@ class Requests(QObject):
         """Do what the action of this name promises."""
         self._answers[name]()
 
+    def close(self) -> None:
+        """Close the open dialog, which ends what it is doing."""
+        if self.dialog is not None:
+            self.dialog.reject()
+
     def ask_scale(self, slide: OpenedSlide) -> None:
         """Ask once for the scale of a slide that does not record it."""
         dialog = ScaleDialog(slide, self._window)

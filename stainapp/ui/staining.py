@@ -13,6 +13,7 @@ from PySide6.QtGui import QPixmap
 
 from stainapp.cancel import CancelToken
 from stainapp.errors import Cancelled, StainAppError
+from stainapp.models.torch_libraries import preload
 from stainapp.settings import home
 from stainapp.slides.reader import RgbImage, SlideReader
 from stainapp.tiles.cache import TileCache
@@ -240,6 +241,7 @@ def prepare_model(request: StainRequest, tell: Tell) -> VirtualReader:
 
     Imports torch, so it must run on the staining thread.
     """
+    preload()
     from stainapp.models.stainer import open_stainer
     from stainapp.models.virtual_slide import VirtualSlide, calibrate_slide, quick_preview
 

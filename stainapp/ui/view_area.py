@@ -1,9 +1,8 @@
 """The panes and how they are arranged: real and virtual, the same field in all at all times."""
 
 from enum import Enum
-from typing import Any
 
-from PySide6.QtCore import QEvent, QTimer, Signal, Slot
+from PySide6.QtCore import QEvent, Signal, Slot
 from PySide6.QtGui import QImage, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
@@ -11,7 +10,7 @@ from stainapp.geometry import Rect
 from stainapp.slides.reader import SlideInfo, SlideReader
 from stainapp.ui.camera import Camera, Viewpoint, zoom_for_magnification
 from stainapp.ui.feeds import TileFeed
-from stainapp.ui.field import Field
+from stainapp.ui.field import Field, single_shot
 from stainapp.ui.minimap import Minimap
 from stainapp.ui.pane import MARGIN_PX, Pane
 from stainapp.ui.pane_marks import GROUND, Chip, real_chips, virtual_chips
@@ -55,8 +54,8 @@ class ViewArea(QWidget):
         self._real_title, self._virtual_title = "", ""
         self._fit: Camera | None = None
         self._settled = False
-        self._turn = self._make_timer(0, self._look)
-        self._rest = self._make_timer(REST_MS, self._on_rest)
+        self._turn = single_shot(self, 0, self._look)
+        self._rest = single_shot(self, REST_MS, self._on_rest)
         self._build()
 
     @property
@@ -174,12 +173,16 @@ class ViewArea(QWidget):
         at_x, at_y = camera.to_screen(x, y, pane)
         self.viewpoint.move(camera.panned(pane.width / 2 - at_x, pane.height / 2 - at_y))
 
+    @property
+    def scale_known(self) -> bool:
+        return self._info is not None and self._info.mpp is not None
+
     def set_magnification(self, magnification: float) -> None:
-        """Go to 1x .. 40x; a slide of unknown scale is taken to be scanned at 40x."""
+        """Go to 1x .. 40x; without effect where the slide's scale is not known."""
         mpp = self._info.mpp if self._info else None
-        ratio = self.devicePixelRatioF()
-        zoom = zoom_for_magnification(magnification, mpp or 0.25, ratio)
-        self.zoom_by(zoom / self.viewpoint.camera.zoom)
+        if mpp is not None:
+            zoom = zoom_for_magnification(magnification, mpp, self.devicePixelRatioF())
+            self.zoom_by(zoom / self.viewpoint.camera.zoom)
 
     def zoom_by(self, factor: float) -> None:
         """Zoom about the centre."""
@@ -237,13 +240,6 @@ class ViewArea(QWidget):
         self.field.tiles_waiting.connect(self.tiles_waiting)
         self.field.damage_found.connect(self.damage_found)
         self.field.failed.connect(self.failed)
-
-    def _make_timer(self, interval_ms: int, slot: Any) -> QTimer:
-        timer = QTimer(self)
-        timer.setSingleShot(True)
-        timer.setInterval(interval_ms)
-        timer.timeout.connect(slot)
-        return timer
 
     def _limit(self) -> None:
         if self._info is not None:

@@ -38,8 +38,6 @@ SHOW_WINDOW = """
 import time
 from PySide6.QtCore import QEvent, QObject
 from PySide6.QtWidgets import QApplication, QMainWindow
-from stainapp.settings import Settings
-from stainapp.ui.app import App, ViewOptions
 
 class FirstPaint(QObject):
     def eventFilter(self, watched, event):
@@ -54,6 +52,8 @@ if {bare}:
     window = QMainWindow()
     show = window.show
 else:
+    from stainapp.settings import Settings
+    from stainapp.ui.app import App, ViewOptions
     app = App(ViewOptions(), Settings())
     window, show = app.window, app.start
 window.installEventFilter(first)

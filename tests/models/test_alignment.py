@@ -67,10 +67,12 @@ def test_an_identity_model_lies_exactly_on_a_real_slide(
 
             stained, real = (reader.read(x, y, level, side, side) for reader in (slide, source))
 
-            # At a fractional downsample OpenSlide interpolates between a level's pixels, by
-            # a fraction of one that depends on where a read begins.
-            if facts.downsample == round(facts.downsample) or facts.downsample > 3:
-                assert np.abs(stained.astype(int) - real).mean() < 1
+            # Where a file's levels are no whole fraction of each other, the file's own reader
+            # interpolates by what depends on where a read begins: that much is the source's.
+            back = round(64 * facts.downsample)
+            again = source.read(x - back, y - back, level, side + 64, side + 64)[64:, 64:]
+            own = np.abs(again.astype(int) - real).mean()
+            assert np.abs(stained.astype(int) - real).mean() < 1 + 2 * own
             shift, *_ = phase_cross_correlation(
                 real.mean(axis=-1), stained.mean(axis=-1), upsample_factor=20
             )

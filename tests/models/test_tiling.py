@@ -48,15 +48,16 @@ def assert_cuts_do_not_matter(
 ) -> None:
     state = calibrate_slide(source, stainer)
     whole = make(source, stainer, state).read(x, y, 0, side, side)
+    part = min(side, 640)
 
     quarters = [0, side // 4, side // 2, side * 3 // 4]
-    shifted = [0, 77, 77 + side // 3, 91 + side // 2]
+    shifted = [0, 77, 77 + part // 3, 91 + part // 2]
     pieces = in_pieces(make(source, stainer, state), x, y, side, quarters)
-    elsewhere = in_pieces(make(source, stainer, state), x, y, side, shifted)
+    elsewhere = in_pieces(make(source, stainer, state), x, y, part, shifted)
 
     assert whole.std() > 10
     assert difference(whole, pieces) <= 1
-    assert difference(whole, elsewhere) <= 1
+    assert difference(whole[:part, :part], elsewhere) <= 1
 
 
 @pytest.mark.parametrize("name", MODELS)

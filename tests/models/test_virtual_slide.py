@@ -30,7 +30,7 @@ def test_glass_is_handed_through_and_its_tiles_are_never_computed(virtual: Made)
     stained = slide.read(0, 0, 0, 600, 600)
 
     assert (stained[:, 130:] == 246).all()
-    assert (stained[:, :80] == image[:, :80] // 2).all()
+    assert (stained[20:-20, 20:80] == image[20:-20, 20:80] // 2).all()
     assert sum(stainer.batches) <= 14  # of 49 cells
 
 
