@@ -5,10 +5,11 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from stainapp.cancel import CancelToken
 from stainapp.errors import Cancelled, StainAppError
@@ -196,9 +197,20 @@ def verify(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(facts, indent=2, ensure_ascii=False))
     else:
-        for name, value in facts.items():
-            print(f"{name:<18}{value}")
+        print(verdict(args.file, facts))
     return DONE
+
+
+def verdict(path: Path, facts: Mapping[str, Any]) -> str:
+    """Say in words what `verify_slide` found."""
+    width, height = facts["levels"][0]
+    said = facts["provenance"]
+    size = f"{width} x {height} px in {len(facts['levels'])} levels, {facts['tiles']} tiles"
+    origin = f"from {said.get('source_file', 'an unnamed slide')}"
+    if said.get("virtual"):
+        model = f"{said.get('model')} {said.get('model_version')}"
+        origin = f"VIRTUAL: {said.get('target_stain')} by {model}, {origin}; research use only"
+    return f"{path} is sound: {size}, at {facts['mpp']} um/px.\n{origin}."
 
 
 def doctor(args: argparse.Namespace) -> int:

@@ -1,8 +1,9 @@
 """Which tiles a view needs: the levels that are shown, their grid, nearest to the eye first."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import ceil, cos, hypot, radians, sin
+from typing import NamedTuple
 
 from stainapp.geometry import Rect
 from stainapp.slides.reader import SlideInfo
@@ -11,9 +12,8 @@ TILE_PX = 512
 MAX_REDUCTION = 8
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class TileKey:
-    """One square of one step's grid."""
+class TileKey(NamedTuple):
+    """One square of one step's grid; a tuple, as each frame looks up and compares hundreds."""
 
     level: int
     """Index into `TileGrid.steps`, the finest first."""
@@ -65,12 +65,25 @@ class View:
 
     def touches(self, rect: Rect) -> bool:
         """Return whether an upright rectangle reaches into the view."""
-        centre_x, centre_y = rect.centre
-        dx, dy = centre_x - self.x, centre_y - self.y
+        return self.touching([rect]) != []
+
+    def touching(self, rects: Iterable[Rect]) -> list[tuple[float, int]]:
+        """Say which upright rectangles reach into the view, and how far from its centre.
+
+        Returns:
+            Distance between the centres, in level-0 pixels, and index; in the given order.
+        """
         cosine, sine = cos(radians(self.rotation)), sin(radians(self.rotation))
-        width, height = _turned_size(rect.width, rect.height, self.rotation)
-        across, down = cosine * dx - sine * dy, sine * dx + cosine * dy
-        return abs(across) * 2 < self.width + width and abs(down) * 2 < self.height + height
+        found = []
+        for index, rect in enumerate(rects):
+            width, height = rect.width, rect.height
+            dx, dy = rect.x + width / 2 - self.x, rect.y + height / 2 - self.y
+            across, down = abs(cosine * dx - sine * dy), abs(sine * dx + cosine * dy)
+            reach_across = abs(cosine) * width + abs(sine) * height + self.width
+            reach_down = abs(sine) * width + abs(cosine) * height + self.height
+            if across * 2 < reach_across and down * 2 < reach_down:
+                found.append((hypot(dx, dy), index))
+        return found
 
 
 class TileGrid:
@@ -80,6 +93,7 @@ class TileGrid:
         self.tile_px = tile_px
         self.slide = Rect(0, 0, info.width_px, info.height_px)
         self.steps = tuple(_steps(info, tile_px))
+        self._sides = tuple(tile_px * step.downsample for step in self.steps)
 
     def level_for_zoom(self, device_px_per_slide_px: float) -> int:
         """Return the coarsest step that still has a pixel for each device pixel."""
@@ -89,15 +103,16 @@ class TileGrid:
 
     def rect(self, key: TileKey) -> Rect:
         """Return where a tile lies, in level-0 pixels; edge tiles end with the slide."""
-        side = self.tile_px * self.steps[key.level].downsample
-        return Rect(key.column * side, key.row * side, side, side).intersected(self.slide)
+        side = self._sides[key.level]
+        x, y = key.column * side, key.row * side
+        return Rect(x, y, min(side, self.slide.width - x), min(side, self.slide.height - y))
 
     def tiles_over(self, area: Rect, level: int) -> list[TileKey]:
         """List the tiles of one step that an upright area touches, row by row."""
         area = area.intersected(self.slide)
         if area.empty:
             return []
-        side = self.tile_px * self.steps[level].downsample
+        side = self._sides[level]
         # A millionth of a tile of slack: downsamples of real files are no round numbers.
         columns = range(int(area.x / side + 1e-6), ceil(area.right / side - 1e-6))
         rows = range(int(area.y / side + 1e-6), ceil(area.bottom / side - 1e-6))
@@ -105,13 +120,9 @@ class TileGrid:
 
     def tiles_in_view(self, view: View, level: int) -> list[TileKey]:
         """List the tiles of one step that a view shows, the central one first."""
-        found = [
-            (hypot(x - view.x, y - view.y), key)
-            for key in self.tiles_over(view.bounds, level)
-            if view.touches(rect := self.rect(key))
-            for x, y in [rect.centre]
-        ]
-        return [key for _, key in sorted(found)]
+        keys = self.tiles_over(view.bounds, level)
+        near = sorted(view.touching(map(self.rect, keys)))
+        return [keys[index] for _, index in near]
 
 
 def _turned_size(width: float, height: float, rotation: float) -> tuple[float, float]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from math import cos, radians, sin
 
 from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QTransform
 
 from stainapp.geometry import Rect
 from stainapp.tiles.grid import View
@@ -52,6 +53,13 @@ class Camera:
             pane.width / 2 + cosine * dx - sine * dy,
             pane.height / 2 + sine * dx + cosine * dy,
         )
+
+    def transform(self, pane: Size) -> QTransform:
+        """Return `to_screen` for whole pictures."""
+        to_screen = QTransform.fromTranslate(pane.width / 2, pane.height / 2)
+        to_screen.rotate(self.rotation)
+        to_screen.scale(self.zoom, self.zoom)
+        return to_screen.translate(-self.x, -self.y)
 
     def turned_back(self, dx: float, dy: float) -> tuple[float, float]:
         """Return a distance on the screen as a distance on the slide."""

@@ -37,7 +37,7 @@ class TextDialog(QDialog):
         layout = QVBoxLayout(self)
         layout.addWidget(self.text)
         layout.addWidget(buttons)
-        self.resize(560, 620)
+        self.resize(640, 620)
 
 
 class ImagesDialog(QDialog):
@@ -131,7 +131,7 @@ def info_html(info: SlideInfo) -> str:
         *sorted(info.properties.items()),
     ]
     body = "".join(
-        f"<tr><td width='110'><i>{escape(name)}</i></td><td>{escape(value)}</td></tr>"
+        f"<tr><td width='230'><i>{escape(name)}</i></td><td>{escape(value)}</td></tr>"
         for name, value in rows
     )
     return f"<table>{body}<tr><td><i>Levels</i></td><td>{levels}</td></tr></table>"

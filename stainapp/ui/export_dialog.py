@@ -47,7 +47,7 @@ class ExportDialog(QDialog):
         self.region = QComboBox(self)
         self.region.addItem("The field in view", view)
         self.region.addItem("The whole slide", None)
-        self.path = QLineEdit(f"{Path(slide_name).stem}-virtual.ome.tiff", self)
+        self.path = QLineEdit(str(Path.home() / file_name(slide_name)), self)
         self.browse = QPushButton("Choose…", self)
         self.progress = QProgressBar(self)
         self.progress.hide()
@@ -126,6 +126,12 @@ class ExportDialog(QDialog):
     def _on_finished(self, *_: object) -> None:
         self._token.cancel()
         self._background.close()
+
+
+def file_name(slide_name: str) -> str:
+    """Suggest a name for the stained slide."""
+    plain = slide_name.replace(":", "-")
+    return f"{plain.removesuffix(Path(plain).suffix)}-virtual.ome.tiff"
 
 
 def export(

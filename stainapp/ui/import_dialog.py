@@ -63,6 +63,8 @@ class ImportDialog(QDialog):
         )
         self.import_button.setEnabled(False)
         self._understood = False
+        self._fields = (self.model_id, self.source, self.target, self.mpp, self.norm)
+        self._set_fields_enabled(False)
         self._lay_out()
         self.mpp.valueChanged.connect(self._on_changed)
         self.model_id.textChanged.connect(self._on_changed)
@@ -118,12 +120,17 @@ class ImportDialog(QDialog):
         for mode in suggestion.norm_modes:
             self.norm.addItem(NORM_WORDS[mode], mode)
         self._understood = True
+        self._set_fields_enabled(True)
         self._on_changed()
 
     def _on_changed(self, *_: object) -> None:
         self.import_button.setEnabled(
             self._understood and self.mpp.value() >= 0.01 and bool(self.model_id.text().strip())
         )
+
+    def _set_fields_enabled(self, enabled: bool) -> None:
+        for field in self._fields:
+            field.setEnabled(enabled)
 
     def _on_imported(self, card: ModelCard) -> None:
         if self._open:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import pyqtgraph as pg
-from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal, Slot
+from PySide6.QtCore import QEvent, QPointF, Qt, Signal, Slot
 from PySide6.QtGui import (
     QKeyEvent,
     QMouseEvent,
@@ -11,16 +11,15 @@ from PySide6.QtGui import (
     QPainter,
     QPalette,
     QResizeEvent,
-    QTransform,
     QWheelEvent,
 )
 from PySide6.QtWidgets import (
     QGestureEvent,
     QGraphicsItem,
-    QGraphicsObject,
+    QGraphicsRectItem,
+    QGraphicsScene,
     QGraphicsView,
     QPinchGesture,
-    QStyleOptionGraphicsItem,
     QWidget,
 )
 
@@ -53,8 +52,7 @@ class Pane(pg.GraphicsView):
         super().__init__(parent, useOpenGL=False, background=None)
         self.viewpoint = viewpoint
         self.real, self.virtual = TileLayer(), TileLayer()
-        self._box = _make_box()
-        self._root = _Root()
+        self._root = QGraphicsRectItem()
         self._left, self._right = ChipRow(), ChipRow(align_right=True)
         self._scale_bar, self._cross, self._divider = ScaleBar(), CrossHair(), Divider()
         self._um_per_slide_px: float | None = None
@@ -205,8 +203,12 @@ class Pane(pg.GraphicsView):
         self.viewport().setMouseTracking(True)
         self.viewport().grabGesture(Qt.GestureType.PinchGesture)
         self.setAccessibleName("Slide")
-        self.setCentralItem(self._box)
-        self._box.addItem(self._root, ignoreBounds=True)
+        self.setCentralItem(None)
+        self.setCacheMode(QGraphicsView.CacheModeFlag.CacheNone)
+        self.viewport().setAutoFillBackground(False)  # the scene's background is the ground
+        self._root.setFlag(QGraphicsItem.GraphicsItemFlag.ItemHasNoContents)
+        self.scene().setItemIndexMethod(QGraphicsScene.ItemIndexMethod.NoIndex)
+        self.scene().addItem(self._root)
         for item in (self.real, self.virtual):
             item.setParentItem(self._root)
         marks = (self._divider, self._cross, self._left, self._right, self._scale_bar)
@@ -219,16 +221,7 @@ class Pane(pg.GraphicsView):
 
     @Slot(object)
     def _on_camera(self, camera: Camera) -> None:
-        size = self.size_px
-        width, height = size.width / camera.zoom, size.height / camera.zoom
-        self._box.setRange(
-            QRectF(camera.x - width / 2, camera.y - height / 2, width, height), padding=0
-        )
-        self._box.updateMatrix()  # else it does so while painting, and paints a second time
-        turn = QTransform.fromTranslate(camera.x, camera.y)
-        turn.rotate(camera.rotation)
-        turn.translate(-camera.x, -camera.y)
-        self._root.setTransform(turn)
+        self._root.setTransform(camera.transform(self.size_px))
         self._place_marks()
 
     def _place_marks(self) -> None:
@@ -300,28 +293,3 @@ class Pane(pg.GraphicsView):
         self._zoom_at(pinch.scaleFactor(), QPointF(at))
         return True
 
-
-class _Root(QGraphicsObject):
-    """Holds the layers, so that one transform turns them all; paints nothing."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setFlag(QGraphicsItem.GraphicsItemFlag.ItemHasNoContents)
-
-    def boundingRect(self) -> QRectF:
-        return QRectF()
-
-    def paint(
-        self,
-        painter: QPainter,
-        option: QStyleOptionGraphicsItem,
-        widget: QWidget | None = None,
-    ) -> None:
-        """Paint nothing; Qt wants the method."""
-
-
-def _make_box() -> pg.ViewBox:
-    box = pg.ViewBox(lockAspect=True, enableMouse=False, enableMenu=False, invertY=True)
-    box.disableAutoRange()
-    box.setDefaultPadding(0)
-    return box

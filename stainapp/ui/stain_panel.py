@@ -5,7 +5,6 @@ from html import escape
 
 from PySide6.QtCore import QModelIndex, Signal
 from PySide6.QtWidgets import (
-    QComboBox,
     QFormLayout,
     QHBoxLayout,
     QLabel,
@@ -16,9 +15,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from stainapp.models.card import STAINS, ModelCard
+from stainapp.models.card import ModelCard
 from stainapp.ui.model_list import Entry, ModelDelegate, ModelList
 from stainapp.ui.open_slide import OpenedSlide
+from stainapp.ui.stain_choice import StainChoice
 
 
 class StainPanel(QWidget):
@@ -33,8 +33,7 @@ class StainPanel(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.stain = QComboBox(self)
-        self.stain.setToolTip("The stain this slide carries")
+        self.stain = StainChoice(self)
         self.scale = QPushButton(self)
         self.scale.setToolTip("Say how large a pixel is")
         self.models = ModelList()
@@ -55,12 +54,7 @@ class StainPanel(QWidget):
 
     def show_slide(self, slide: OpenedSlide | None) -> None:
         """Show the slide's stain, marked as a guess until the user confirms it, and its scale."""
-        self.stain.blockSignals(True)
-        self.stain.clear()
-        if slide is not None:
-            self._fill_stains(slide)
-        self.stain.blockSignals(False)
-        self.stain.setEnabled(slide is not None)
+        self.stain.show_slide(slide)
         self.scale.setEnabled(slide is not None)
         mpp = slide.reader.info.mpp if slide else None
         self.scale.setText(f"{mpp:.4g} µm/px" if mpp else "Not recorded: set…")
@@ -90,16 +84,8 @@ class StainPanel(QWidget):
         """Say whether a virtual stain is on show."""
         self.dismiss.setEnabled(active)
 
-    def _fill_stains(self, slide: OpenedSlide) -> None:
-        names = list(dict.fromkeys((slide.stain, *STAINS)))
-        for name in names:
-            guess = slide.stain_is_guess and name == slide.guessed_stain
-            self.stain.addItem(f"{name} (guessed from colours)" if guess else name, name)
-        self.stain.setCurrentIndex(names.index(slide.stain))
-
     def _lay_out(self) -> None:
         form = QFormLayout()
-        form.addRow("This slide", self.stain)
         form.addRow("Scale", self.scale)
         buttons = QHBoxLayout()
         buttons.addWidget(self.apply)
@@ -108,6 +94,7 @@ class StainPanel(QWidget):
         others.addWidget(self.template)
         others.addWidget(self.importing)
         layout = QVBoxLayout(self)
+        layout.addWidget(self.stain)
         layout.addLayout(form)
         heading = QLabel("Virtual stains", self)
         heading.setObjectName("quiet")
@@ -119,7 +106,7 @@ class StainPanel(QWidget):
         self.setMinimumWidth(290)
 
     def _connect(self) -> None:
-        self.stain.activated.connect(self._on_stain)
+        self.stain.stain_set.connect(self.stain_set)
         self.scale.clicked.connect(self.scale_asked)
         self.list.selectionModel().currentChanged.connect(self._on_current)
         self.models.modelReset.connect(self._on_current)
@@ -128,9 +115,6 @@ class StainPanel(QWidget):
         self.dismiss.clicked.connect(self.virtual_dismissed)
         self.template.clicked.connect(self._on_template)
         self.importing.clicked.connect(self.import_asked)
-
-    def _on_stain(self, row: int) -> None:
-        self.stain_set.emit(self.stain.itemData(row))
 
     def _on_current(self, *_: QModelIndex) -> None:
         entry = self.chosen()

@@ -3,10 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import pyqtgraph as pg
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QBrush, QColor, QImage, QPainter, QPixmap, QTransform
-from PySide6.QtWidgets import QStyleOptionGraphicsItem, QWidget
+from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
 
 from stainapp.geometry import Rect
 from stainapp.tiles.grid import TileGrid, TileKey, View
@@ -27,7 +26,7 @@ class Piece:
     """What of it is to be seen."""
 
 
-class TileLayer(pg.GraphicsObject):
+class TileLayer(QGraphicsItem):
     """Paints one picture of a slide, in slide coordinates, from a stack of feeds.
 
     The first feed has what should be seen. Where it has nothing yet, its own coarser and

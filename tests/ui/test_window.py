@@ -12,11 +12,12 @@ from PySide6.QtGui import QDropEvent
 from PySide6.QtWidgets import QDialog
 from pytestqt.qtbot import QtBot
 
-from stainapp.settings import Settings, load_note, load_settings
+from stainapp.settings import Settings, home, load_note, load_settings
 from stainapp.ui.app import App, ViewOptions
 from stainapp.ui.export_dialog import ExportDialog
 from stainapp.ui.import_dialog import ImportDialog
 from stainapp.ui.scale_dialog import ScaleDialog
+from tests.models.factories import resnet_model
 
 SLIDE = "phantom:he:3000:1"
 WAIT_MS = 120_000
@@ -60,7 +61,8 @@ def test_an_opened_slide_is_shown_with_its_guessed_stain(start: Start) -> None:
     app = start()
 
     assert app.window.windowTitle().startswith("phantom")
-    assert "guess" in app.window.stains.stain.currentText()
+    assert "guess" in app.window.stains.stain.words.text()
+    assert app.window.stains.stain.buttons["H&E"].isChecked()
     assert not app.view.viewpoint.camera.zoom <= 0
 
 
@@ -157,12 +159,12 @@ def test_a_slide_without_scale_can_be_viewed_all_the_same(start: Start, scaleles
 def test_a_stain_set_by_the_user_is_no_guess_any_more(start: Start) -> None:
     app = start()
 
-    app.window.stains.stain_set.emit("PAS")
+    app.window.stains.stain.buttons["PAS"].click()
 
     slide = app.current.slide
     assert slide is not None
     assert load_note(slide.reader.info.identity).stain == "PAS"
-    assert app.window.stains.stain.currentText() == "PAS"
+    assert "guess" not in app.window.stains.stain.words.text()
     macenko = app.window.stains.select("macenko")
     assert macenko is not None
     assert not macenko.compatibility.ok
@@ -222,13 +224,34 @@ def test_a_dropped_pickle_is_refused_with_the_reason(
     assert not dialog.import_button.isEnabled()
 
 
-def test_the_window_closes_while_a_network_is_staining(start: Start) -> None:
-    app = start(model="macenko", settled=False)
+def test_network_tiles_replace_the_preview(start: Start) -> None:
+    resnet_model(home() / "models" / "resnet", source_stain="H&E", mpp=0.5)
+    app = start(model="resnet", layout="side-by-side", zoom=20.0, at=(1500.0, 1500.0))
+
+    words = [chip.words for chip in app.view.panes[1].chips]
+    assert any("resnet" in word for word in words)
+    assert "VIRTUAL - research use only" in words
+    assert "preview" not in words
+
+
+def test_far_out_the_preview_stays_and_says_so(start: Start) -> None:
+    resnet_model(home() / "models" / "resnet", source_stain="H&E", mpp=0.5)
+    app = start("phantom:he:12000:1", model="resnet", layout="side-by-side")
+
+    assert "preview" in [chip.words for chip in app.view.panes[1].chips]
+
+
+def test_the_window_closes_while_a_network_is_staining(start: Start, qtbot: QtBot) -> None:
+    resnet_model(home() / "models" / "resnet", source_stain="H&E", mpp=0.5)
+    app = start(model="resnet", zoom=20.0, settled=False)
+    with qtbot.waitSignal(app.service.preview_ready, timeout=WAIT_MS):
+        pass
 
     app.window.close()
     app.close()
 
     assert not app.window.isVisible()
+    assert app.current.slide is None
 
 
 def test_the_view_on_show_can_be_exported(start: Start, qtbot: QtBot, tmp_path: Path) -> None:
