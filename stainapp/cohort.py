@@ -14,8 +14,8 @@ from stainapp.models.stainer import Stainer, open_stainer
 from stainapp.models.virtual_slide import VirtualSlide, provenance
 from stainapp.settings import home, load_note
 from stainapp.slides.ome_tiff import Compression
-from stainapp.slides.opening import open_slide
-from stainapp.slides.reader import RgbImage, SlideReader
+from stainapp.slides.opening import open_slide, read_whole
+from stainapp.slides.reader import SlideReader
 from stainapp.slides.scale import guess_mpp
 from stainapp.slides.stain_guess import guess_stain
 from stainapp.slides.writer import write_slide
@@ -126,15 +126,6 @@ def export_virtual(
         overwrite=overwrite,
     )
     return target
-
-
-def read_whole(path: Path, side_px: int = 1024) -> RgbImage:
-    """Read a whole image from its coarsest level that is still about ``side_px`` wide."""
-    with closing(open_slide(path)) as reader:
-        info = reader.info
-        level = info.level_for_downsample(max(1.0, max(info.width_px, info.height_px) / side_px))
-        size = info.levels[level]
-        return reader.read(0, 0, level, size.width_px, size.height_px)
 
 
 def _make_folder(folder: Path) -> None:

@@ -25,6 +25,8 @@ TOLERANCE = 0.03
 CPU_PX = 1 << 18
 """Network pixels a batch on a processor: little, so that what is cancelled ends soon."""
 ACCELERATOR_PX = 1 << 22
+STRIP_PX = 1 << 14
+"""Pixels in a row that a network of single pixels gets; a batch of them on an accelerator."""
 LIVE_PLANES = 12
 """Full-size planes of ``ngf`` float32 channels that a generator is taken to hold at once."""
 
@@ -84,6 +86,8 @@ def batch_for(device: str, card: ModelCard) -> int:
     if device.startswith("cuda") and card.arch is not None:
         free, _total = torch.cuda.mem_get_info(torch.device(device))
         budget = min(budget, free // 2 // (4 * LIVE_PLANES * card.arch.ngf))
+    if card.pixelwise:
+        return max(1, budget // STRIP_PX) if device != "cpu" else 1
     return max(1, budget // card.tile**2)
 
 

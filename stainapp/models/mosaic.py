@@ -159,7 +159,7 @@ class Mosaic:
             image = self._scale.read(i, j, side, side)
             share = None
             if self._passes:
-                share = self._inner(tissue_share(image, self._state.glass), self._pad)
+                share = self._inner(tissue_share(image, self._state.glass, i, j), self._pad)
             result.append((self._cut(image, self._pad), share))
         return result
 

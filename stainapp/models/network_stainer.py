@@ -15,6 +15,7 @@ from stainapp.errors import DeviceMemoryError, ModelError
 from stainapp.models import networks, slide_norm
 from stainapp.models.card import WEIGHTS_FILE, Arch, ModelCard
 from stainapp.models.device import (
+    STRIP_PX,
     autocast,
     batch_for,
     choose_device,
@@ -95,16 +96,22 @@ class NetworkStainer:
     def predict(self, tiles: Tiles, state: SlideState, token: CancelToken | None = None) -> Tiles:
         with self._lock:
             self._install(state)
-            # Not range(..., self.batch): the batch may shrink on the way.
-            done: list[Tiles] = []
-            start = 0
-            while start < len(tiles):
-                if token is not None:
-                    token.check()
-                size = self.batch
-                done.append(self._stain(tiles[start : start + size]))
-                start += size
-            return np.concatenate(done) if len(done) != 1 else done[0]
+            if not self.card.pixelwise:
+                return self._in_batches(tiles, token)
+            strips = self._in_batches(_strips(tiles), token)
+            return strips.reshape(-1, 3)[: tiles.size // 3].reshape(tiles.shape)
+
+    def _in_batches(self, tiles: Tiles, token: CancelToken | None) -> Tiles:
+        # Not range(..., self.batch): the batch may shrink on the way.
+        done: list[Tiles] = []
+        start = 0
+        while start < len(tiles):
+            if token is not None:
+                token.check()
+            size = self.batch
+            done.append(self._stain(tiles[start : start + size]))
+            start += size
+        return np.concatenate(done) if len(done) != 1 else done[0]
 
     def _install(self, state: SlideState) -> None:
         if state is self._installed:
@@ -234,6 +241,19 @@ class NetworkStainer:
         y = y.round_().clamp_(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous()
         result: NDArray[np.uint8] = y.cpu().numpy()
         return result
+
+
+def _strips(tiles: Tiles) -> Tiles:
+    """Return all pixels in rows of `STRIP_PX`, ``(n, 1, STRIP_PX, 3)``, the last one filled up.
+
+    For what maps single pixels shape does not matter, and what fits into a core's cache is
+    several times as fast.
+    """
+    pixels = tiles.reshape(-1, 3)
+    missing = -len(pixels) % STRIP_PX
+    if missing:
+        pixels = np.pad(pixels, ((0, missing), (0, 0)))
+    return pixels.reshape(-1, 1, STRIP_PX, 3)
 
 
 def _halves(side: int, reach: int) -> list[tuple[int, slice]]:

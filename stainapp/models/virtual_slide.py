@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stainapp import __version__
 from stainapp.cancel import CancelToken
@@ -116,18 +117,23 @@ class VirtualSlide:
         downsample = self._info.levels[level].downsample
         x, y = round((i - pad) * downsample), round((j - pad) * downsample)
         source = self.source.read(x, y, level, width + 2 * pad, height + 2 * pad)
-        inner = source[pad : pad + height, pad : pad + width]
-        if passes:
-            share = tissue_share(source, self.state.glass)[pad : pad + height, pad : pad + width]
-            if not share.any():
-                return inner.copy()
-            return with_glass(self._predict_one(inner, token), inner, share)
-        stained = self._predict_one(inner, token)
-        _whiten(stained, i, j, self._info.levels[level])
+        stained = source[pad : pad + height, pad : pad + width].copy()
+        if not passes:
+            stained = self._predict_one(stained, token)
+            _whiten(stained, i, j, self._info.levels[level])
+            return stained
+        share = tissue_share(source, self.state.glass, i - pad, j - pad)
+        share = share[pad : pad + height, pad : pad + width]
+        rows, columns = _spans(share)
+        tissue = stained[rows, columns]
+        if tissue.size:
+            predicted = self._predict_one(tissue, token)
+            stained[rows, columns] = with_glass(predicted, tissue, share[rows, columns])
         return stained
 
     def _predict_one(self, image: RgbImage, token: CancelToken | None) -> RgbImage:
-        stained: RgbImage = self.stainer.predict(image[None].copy(), self.state, token)[0]
+        tiles = np.ascontiguousarray(image)[None]
+        stained: RgbImage = self.stainer.predict(tiles, self.state, token)[0]
         return stained
 
     def _read_network(
@@ -195,6 +201,13 @@ def _info_of(source: SlideReader, stainer: Stainer, state: SlideState) -> SlideI
     return replace(
         info, format="virtual", identity=f"virtual-{identity}", associated=(), properties={}
     )
+
+
+def _spans(share: NDArray[np.uint8]) -> tuple[slice, slice]:
+    """Return the rows and the columns between which there is anything but glass."""
+    where = (np.flatnonzero(share.any(axis=axis)) for axis in (1, 0))
+    rows, columns = (slice(at[0], at[-1] + 1) if len(at) else slice(0) for at in where)
+    return rows, columns
 
 
 def _whiten(image: RgbImage, i: int, j: int, level: Level) -> None:

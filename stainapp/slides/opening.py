@@ -2,6 +2,7 @@
 
 import logging
 import os
+from contextlib import closing
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -41,6 +42,15 @@ def open_slide(path: str | Path, *, mpp: float | None = None) -> SlideReader:
     file = _sample_ihc() if address == SAMPLE_IHC else Path(path)
     _check(file)
     return _with_mpp(_tolerant(_open_raw(file)), mpp)
+
+
+def read_whole(path: Path, side_px: int = 1024) -> RgbImage:
+    """Read a whole image from its coarsest level that is still about ``side_px`` wide."""
+    with closing(open_slide(path)) as reader:
+        info = reader.info
+        level = info.level_for_downsample(max(1.0, max(info.width_px, info.height_px) / side_px))
+        size = info.levels[level]
+        return reader.read(0, 0, level, size.width_px, size.height_px)
 
 
 def associated_image(path: str | Path, name: str) -> RgbImage:

@@ -236,7 +236,9 @@ def run_app(options: ViewOptions) -> int:
         )
     app = App(options, settings)
     _report_surprises(app.window.messages.say)
-    shot = Screenshot(app, options.screenshot, options.wait_s) if options.screenshot else None
+    shot = None
+    if options.screenshot is not None:
+        shot = Screenshot(app.view, app.current, app.virtual, options.screenshot, options.wait_s)
     QTimer.singleShot(0, app.start)
     code = application.exec()
     app.close()

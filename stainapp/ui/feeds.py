@@ -23,7 +23,6 @@ from stainapp.tiles.scheduler import TileJob, TileScheduler
 
 log = logging.getLogger(__name__)
 
-BYTES_PER_PIXEL = 4
 READING_NICENESS = 5
 
 Read: TypeAlias = Callable[[int, int, int, int, int, CancelToken], RgbImage]
@@ -31,11 +30,20 @@ Read: TypeAlias = Callable[[int, int, int, int, int, CancelToken], RgbImage]
 
 
 @dataclass(frozen=True, slots=True)
+class Tile:
+    """A tile ready for the screen."""
+
+    full: QPixmap
+    half: QPixmap
+    """Half as many pixels across: four times as fast to paint small, while the view moves."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Outcome:
-    """How a job ended: with a picture, with an error, or with neither (cancelled)."""
+    """How a job ended: with a picture and its half, with an error, or with neither (cancelled)."""
 
     job: TileJob
-    image: QImage | None = None
+    images: tuple[QImage, QImage] | None = None
     error: Exception | None = None
 
 
@@ -53,7 +61,7 @@ class TileFeed(QObject):
     def __init__(
         self,
         reader: SlideReader,
-        cache: TileCache[QPixmap],
+        cache: TileCache[Tile],
         pool: Executor,
         *,
         threads: int = 3,
@@ -93,7 +101,13 @@ class TileFeed(QObject):
 
     def tile(self, key: TileKey) -> QPixmap | None:
         """Return a tile if it is here. A closed feed still has what is in the cache."""
-        return self._cache.get((self._identity, key))
+        found = self._cache.get((self._identity, key))
+        return found.full if found else None
+
+    def half(self, key: TileKey) -> QPixmap | None:
+        """Return a tile with half the pixels across if it is here."""
+        found = self._cache.get((self._identity, key))
+        return found.half if found else None
 
     def is_live(self, level: int) -> bool:
         """Return whether tiles of a step of the grid can come at all."""
@@ -130,9 +144,9 @@ class TileFeed(QObject):
         """Make one tile; on a thread of the pool."""
         try:
             job.token.check()
-            image = to_qimage(read_tile(self._read, self.grid, self.reader, job))
+            pixels = read_tile(self._read, self.grid, self.reader, job)
             job.token.check()
-            outcome = _Outcome(job, image)
+            outcome = _Outcome(job, (to_qimage(pixels), to_qimage(_halved(pixels))))
         except Cancelled:
             outcome = _Outcome(job)
         except Exception as error:
@@ -144,15 +158,15 @@ class TileFeed(QObject):
         wanted = self._scheduler.done(outcome.job)
         if self._closed:
             return
-        if outcome.image is not None:
-            self._keep(outcome.job.key, outcome.image)
+        if outcome.images is not None:
+            self._keep(outcome.job.key, *outcome.images)
         elif wanted and outcome.error is not None:
             self._fail(outcome.job.key, outcome.error)
         self._pump()
 
-    def _keep(self, key: TileKey, image: QImage) -> None:
-        size = image.width() * image.height() * BYTES_PER_PIXEL
-        self._cache.put((self._identity, key), QPixmap.fromImage(image), size)
+    def _keep(self, key: TileKey, full: QImage, half: QImage) -> None:
+        tile = Tile(QPixmap.fromImage(full), QPixmap.fromImage(half))
+        self._cache.put((self._identity, key), tile, full.sizeInBytes() + half.sizeInBytes())
         self.arrived.emit(key)
 
     def _fail(self, key: TileKey, error: Exception) -> None:
@@ -180,6 +194,10 @@ def read_tile(read: Read, grid: TileGrid, reader: SlideReader, job: TileJob) -> 
     if step.reduction == 1:
         return pixels
     return np.asarray(Image.fromarray(pixels).reduce(step.reduction))
+
+
+def _halved(pixels: RgbImage) -> RgbImage:
+    return np.asarray(Image.fromarray(pixels).reduce(2))
 
 
 def to_qimage(pixels: RgbImage) -> QImage:

@@ -4,13 +4,12 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
-from PySide6.QtGui import QPixmap
 
 from stainapp.geometry import Rect
 from stainapp.slides.reader import SlideReader
 from stainapp.tiles.cache import TileCache
 from stainapp.tiles.grid import TileGrid, TileKey, View
-from stainapp.ui.feeds import TileFeed, yield_to_window
+from stainapp.ui.feeds import Tile, TileFeed, yield_to_window
 
 CACHE_BYTES = 768 << 20
 READING_THREADS = 3
@@ -36,7 +35,7 @@ class Field(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.pool = ThreadPoolExecutor(READING_THREADS, "reading", initializer=yield_to_window)
-        self._cache: TileCache[QPixmap] = TileCache(CACHE_BYTES)
+        self._cache: TileCache[Tile] = TileCache(CACHE_BYTES)
         self._real: TileFeed | None = None
         self._preview: TileFeed | None = None
         self._exact: TileFeed | None = None

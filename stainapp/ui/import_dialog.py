@@ -9,7 +9,6 @@ from PySide6.QtWidgets import (
     QComboBox,
     QDialog,
     QDialogButtonBox,
-    QDoubleSpinBox,
     QFormLayout,
     QLabel,
     QLineEdit,
@@ -21,6 +20,7 @@ from stainapp.models.card import STAINS, ModelCard
 from stainapp.models.store import plain_id
 from stainapp.settings import home
 from stainapp.ui.background import Background
+from stainapp.ui.mpp_box import MppBox
 
 if TYPE_CHECKING:
     from stainapp.models.checkpoints import Suggestion
@@ -50,12 +50,7 @@ class ImportDialog(QDialog):
         self.model_id = QLineEdit(self)
         self.source = self._stain_box("H&E")
         self.target = self._stain_box("PAS")
-        self.mpp = QDoubleSpinBox(self)
-        self.mpp.setDecimals(4)
-        self.mpp.setRange(0.0, 50.0)
-        self.mpp.setSingleStep(0.05)
-        self.mpp.setSuffix(" µm/px")
-        self.mpp.setSpecialValueText("unknown")
+        self.mpp = MppBox(None, self)
         self.norm = QComboBox(self)
         self.buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel, self)
         self.import_button = self.buttons.addButton(
@@ -125,7 +120,7 @@ class ImportDialog(QDialog):
 
     def _on_changed(self, *_: object) -> None:
         self.import_button.setEnabled(
-            self._understood and self.mpp.value() >= 0.01 and bool(self.model_id.text().strip())
+            self._understood and self.mpp.known and bool(self.model_id.text().strip())
         )
 
     def _set_fields_enabled(self, enabled: bool) -> None:

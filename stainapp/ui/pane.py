@@ -292,4 +292,3 @@ class Pane(pg.GraphicsView):
         at = self.viewport().mapFromGlobal(pinch.centerPoint().toPoint())
         self._zoom_at(pinch.scaleFactor(), QPointF(at))
         return True
-

@@ -8,7 +8,7 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QDialog, QFileDialog, QInputDialog, QMessageBox
 
 from stainapp import __version__
-from stainapp.slides.opening import associated_image, open_slide
+from stainapp.slides.opening import associated_image, read_whole
 from stainapp.slides.reader import RgbImage
 from stainapp.ui.actions import keys_html
 from stainapp.ui.background import Background
@@ -30,7 +30,6 @@ IMAGE_FILTER = "Images (*.png *.jpg *.jpeg *.tif *.tiff *.svs *.ndpi);;All files
 MODEL_FILTER = "Checkpoints (*.pth *.pt *.safetensors);;All files (*)"
 PHANTOM_SAMPLE = "phantom:he:20000:7"
 IHC_SAMPLE = "sample:ihc"
-TEMPLATE_PX = 1024
 
 
 class Requests(QObject):
@@ -230,7 +229,7 @@ class Requests(QObject):
 
     def _start_with_template(self, entry: Entry, path: Path) -> None:
         self._background.run(
-            partial(read_template, path),
+            partial(read_whole, path),
             partial(self._virtual.start, entry),
             self._window.messages.say,
         )
@@ -278,18 +277,6 @@ class Requests(QObject):
 
     def _on_finished(self, *_: object) -> None:
         self.dialog = None
-
-
-def read_template(path: Path) -> RgbImage:
-    """Read an image to normalise to, reduced to about a thousand pixels a side."""
-    reader = open_slide(path)
-    try:
-        info = reader.info
-        level = info.level_for_downsample(max(info.width_px, info.height_px) / TEMPLATE_PX)
-        size = info.levels[level]
-        return reader.read(0, 0, level, size.width_px, size.height_px)
-    finally:
-        reader.close()
 
 
 def parse_place(text: str, mpp: float | None) -> tuple[float, float] | None:

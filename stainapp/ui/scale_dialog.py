@@ -4,13 +4,13 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
-    QDoubleSpinBox,
     QFormLayout,
     QLabel,
     QVBoxLayout,
     QWidget,
 )
 
+from stainapp.ui.mpp_box import MppBox
 from stainapp.ui.open_slide import OpenedSlide
 
 TYPICAL = "Typical values: 0.25 µm/px for a 40x scan, 0.50 for 20x, 1.0 for 10x."
@@ -24,13 +24,7 @@ class ScaleDialog(QDialog):
     def __init__(self, slide: OpenedSlide, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle("Scale of the slide")
-        self.mpp = QDoubleSpinBox(self)
-        self.mpp.setDecimals(4)
-        self.mpp.setRange(0.0, 50.0)
-        self.mpp.setSingleStep(0.05)
-        self.mpp.setSuffix(" µm/px")
-        self.mpp.setSpecialValueText("unknown")
-        self.mpp.setValue(slide.reader.info.mpp or slide.guessed_mpp or 0.0)
+        self.mpp = MppBox(slide.reader.info.mpp or slide.guessed_mpp, self)
         self.mpp.valueChanged.connect(self._on_value)
 
         self.words = QLabel(explanation(slide), self)
@@ -51,10 +45,10 @@ class ScaleDialog(QDialog):
         layout.addLayout(form)
         layout.addWidget(self.buttons)
         self.setMinimumWidth(440)
-        self._on_value(self.mpp.value())
+        self._on_value()
 
-    def _on_value(self, value: float) -> None:
-        self.accept_button.setEnabled(value >= 0.01)
+    def _on_value(self, *_: float) -> None:
+        self.accept_button.setEnabled(self.mpp.known)
 
     def _on_accepted(self) -> None:
         self.scale_set.emit(self.mpp.value())

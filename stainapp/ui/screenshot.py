@@ -2,13 +2,13 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer
 from PySide6.QtWidgets import QApplication
 
-if TYPE_CHECKING:
-    from stainapp.ui.app import App
+from stainapp.ui.current_slide import CurrentSlide
+from stainapp.ui.view_area import ViewArea
+from stainapp.ui.virtual_stain import VirtualStain
 
 REST_MS = 400
 """How long the view must stay settled: labels and the smooth repaint follow the last tile."""
@@ -17,9 +17,16 @@ REST_MS = 400
 class Screenshot(QObject):
     """Waits for the view, saves the window to a file and ends the program."""
 
-    def __init__(self, app: "App", path: Path, wait_s: float) -> None:
+    def __init__(
+        self,
+        view: ViewArea,
+        current: CurrentSlide,
+        virtual: VirtualStain,
+        path: Path,
+        wait_s: float,
+    ) -> None:
         super().__init__()
-        self._app = app
+        self._view, self._virtual = view, virtual
         self._path = path
         self.code = 1
         self._rest = QTimer(self)
@@ -30,20 +37,20 @@ class Screenshot(QObject):
         self._limit.setSingleShot(True)
         self._limit.timeout.connect(self._on_limit)
         self._limit.start(round(1000 * wait_s))
-        app.view.settled.connect(self._rest.start)
-        app.service.idle.connect(self._rest.start)
-        app.view.tiles_waiting.connect(self._on_waiting)
-        app.current.failed.connect(self._give_up)
-        app.virtual.failed.connect(self._give_up)
+        view.settled.connect(self._rest.start)
+        virtual.idle.connect(self._rest.start)
+        view.tiles_waiting.connect(self._on_waiting)
+        current.failed.connect(self._give_up)
+        virtual.failed.connect(self._give_up)
 
     def _on_waiting(self, tiles: int) -> None:
         if tiles:
             self._rest.stop()
 
     def _on_rest(self) -> None:
-        if self._app.virtual.busy or not self._app.view.is_settled:
+        if self._virtual.busy or not self._view.is_settled:
             return
-        picture = self._app.window.grab()
+        picture = self._view.window().grab()
         if picture.save(str(self._path)):
             self.code = 0
         else:

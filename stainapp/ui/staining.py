@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 from PySide6.QtCore import QObject, Signal, Slot
-from PySide6.QtGui import QPixmap
 
 from stainapp.cancel import CancelToken
 from stainapp.errors import Cancelled, StainAppError
@@ -18,7 +17,7 @@ from stainapp.settings import home
 from stainapp.slides.reader import RgbImage, SlideReader
 from stainapp.tiles.cache import TileCache
 from stainapp.tiles.grid import TileGrid
-from stainapp.ui.feeds import TileFeed, yield_to_window
+from stainapp.ui.feeds import Tile, TileFeed, yield_to_window
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +97,7 @@ class StainService(QObject):
         parent: QObject | None = None,
         *,
         prepare: Prepare | None = None,
-        cache: TileCache[QPixmap] | None = None,
+        cache: TileCache[Tile] | None = None,
     ) -> None:
         super().__init__(parent)
         self._prepare = prepare or prepare_model

@@ -11,6 +11,8 @@ from stainapp.geometry import Rect
 from stainapp.tiles.grid import TileGrid, TileKey, View
 from stainapp.ui.feeds import TileFeed
 
+HALF_BELOW = 0.71
+"""Device pixels per tile pixel below which halves are painted: they grow by 1.42 at most."""
 HATCH = QColor(200, 30, 60)
 HATCH_GROUND = QColor(255, 255, 255, 110)
 
@@ -115,17 +117,24 @@ class TileLayer(QGraphicsItem):
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, self._smooth)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
         device = painter.deviceTransform()
-        exact = self._feeds[0]
+        exact, small = self._feeds[0], self._paints_small(device)
         whole = []
         for key in self._keys:
-            pixmap = exact.tile(key)
+            pixmap = _look_up(exact, key, small)
             if pixmap is None:
-                for piece in stand_ins(self._feeds, key):
+                for piece in stand_ins(self._feeds, key, small=small):
                     _paint_piece(painter, piece, device)
             else:
                 whole.append((pixmap, exact.grid.rect(key)))
         for pixmap, place in whole:
             painter.drawPixmap(_snapped(place, device), pixmap, QRectF(pixmap.rect()))
+
+    def _paints_small(self, device: QTransform) -> bool:
+        """Tell whether tiles move and are shown so small that their halves do as well."""
+        if self._smooth or not self._keys:
+            return False
+        downsample = self._feeds[0].grid.steps[self._keys[0].level].downsample
+        return abs(device.determinant()) ** 0.5 * downsample < HALF_BELOW
 
     def _paint_through_buffer(self, painter: QPainter, widget: QWidget) -> None:
         """Paint translucent tiles as one picture: where they overlap, none shows through."""
@@ -160,11 +169,19 @@ class TileLayer(QGraphicsItem):
         painter.setWorldTransform(world)
 
 
-def stand_ins(feeds: Sequence[TileFeed], key: TileKey) -> Iterator[Piece]:
-    """Yield what to paint, in this order, for a tile that the first feed does not have."""
+def stand_ins(
+    feeds: Sequence[TileFeed], key: TileKey, *, small: bool = False
+) -> Iterator[Piece]:
+    """Yield what to paint, in this order, for a tile that the first feed does not have.
+
+    Args:
+        feeds: the best first.
+        key: of the missing tile.
+        small: whether halves do for tiles of the same or a finer step.
+    """
     place = feeds[0].grid.rect(key)
     for position, feed in enumerate(feeds):
-        below = None if position == 0 else feed.tile(key)
+        below = None if position == 0 else _look_up(feed, key, small)
         if below is not None:
             yield Piece(below, place, place)
             break
@@ -172,7 +189,7 @@ def stand_ins(feeds: Sequence[TileFeed], key: TileKey) -> Iterator[Piece]:
         if coarser:
             yield from coarser
             break
-    yield from _finer(feeds[0], key, place)
+    yield from _finer(feeds[0], key, place, small)
 
 
 def _coarser(feed: TileFeed, key: TileKey, place: Rect) -> list[Piece]:
@@ -185,12 +202,16 @@ def _coarser(feed: TileFeed, key: TileKey, place: Rect) -> list[Piece]:
     return []
 
 
-def _finer(feed: TileFeed, key: TileKey, place: Rect) -> Iterator[Piece]:
+def _look_up(feed: TileFeed, key: TileKey, small: bool) -> QPixmap | None:
+    return feed.half(key) if small else feed.tile(key)
+
+
+def _finer(feed: TileFeed, key: TileKey, place: Rect, small: bool) -> Iterator[Piece]:
     """Yield what there is of the next finer tiles: after zooming out they are all there."""
     if key.level == 0 or not feed.is_live(key.level):
         return
     for child in feed.grid.tiles_over(place, key.level - 1):
-        pixmap = feed.tile(child)
+        pixmap = _look_up(feed, child, small)
         if pixmap is not None:
             lies = feed.grid.rect(child)
             yield Piece(pixmap, lies, lies.intersected(place))

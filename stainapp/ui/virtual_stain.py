@@ -24,6 +24,8 @@ class VirtualStain(QObject):
     entries_changed = Signal(object)  # tuple[Entry, ...]
     shown = Signal(object)  # Entry, or None once the virtual stain is gone
     device_known = Signal(str)
+    idle = Signal()
+    """Nothing is being opened or fitted any more."""
     progress = Signal(str)
     notice = Signal(str)
     failed = Signal(str)
@@ -41,6 +43,7 @@ class VirtualStain(QObject):
         self.device = "auto"
         service.preview_ready.connect(self._on_preview)
         service.ready.connect(self._on_ready)
+        service.idle.connect(self.idle)
         service.progress.connect(self.progress)
         service.notice.connect(self.notice)
         service.failed.connect(self._on_failed)
