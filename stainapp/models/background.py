@@ -45,9 +45,10 @@ def tissue_share(
         image = np.pad(image, sides, mode="edge")
     coarse = _coarse_share(image, glass)
     lowest, highest = coarse.getextrema()
-    if lowest == highest:
-        return np.full((height, width), lowest, np.uint8)
+    if lowest > 126 or highest == 0:
+        return np.full((height, width), 255 if highest else 0, np.uint8)
     fine = coarse.resize((image.shape[1], image.shape[0]), Image.Resampling.BILINEAR)
+    fine = fine.point([min(255, 2 * value + (value > 126)) for value in range(256)])
     return np.asarray(fine)[before[0] :, before[1] :][:height, :width]
 
 
@@ -66,13 +67,12 @@ def with_glass(stained: RgbImage, source: RgbImage, share: NDArray[np.uint8]) ->
 
 
 def _coarse_share(image: RgbImage, glass: tuple[int, int, int]) -> Image.Image:
-    """Return the share of each square, ``H / BLOCK_PX`` high."""
+    """Return the mean share of each square and its neighbours, ``H / BLOCK_PX`` high."""
     mean = np.asarray(Image.fromarray(image).reduce(BLOCK_PX))
     table = _darkness(glass)
     dark = np.maximum(table[0][mean[..., 0]], table[1][mean[..., 1]])
     dark = np.maximum(dark, table[2][mean[..., 2]])
-    blurred = Image.fromarray(_step()[dark]).filter(ImageFilter.BoxBlur(1))
-    return blurred.point([min(255, 2 * value + (value > 126)) for value in range(256)])
+    return Image.fromarray(_step()[dark]).filter(ImageFilter.BoxBlur(1))
 
 
 def _mixed(stained: RgbImage, source: RgbImage, share: NDArray[np.uint8]) -> RgbImage:

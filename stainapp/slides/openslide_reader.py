@@ -12,11 +12,17 @@ from stainapp.errors import SlideError
 from stainapp.geometry import Rect
 from stainapp.slides.colour import colour_of
 from stainapp.slides.identity import identity_of
-from stainapp.slides.mosaic import downsample_of, level_pixel
+from stainapp.slides.mosaic import Grid, TileCache, downsample_of, level_pixel
 from stainapp.slides.reader import Level, RgbImage, SlideInfo
 from stainapp.slides.scale import agreed_mpp
 
 log = logging.getLogger(__name__)
+
+BLOCK_PX = 512
+"""Side of the squares in which a level is read whose pixels OpenSlide cannot name exactly."""
+BLOCKS_BYTES = 64 << 20
+EXACT_PX = 1 / 64
+"""A drift of OpenSlide's frame over the whole level that leaves no trace in 8 bits."""
 
 
 class OpenSlideReader:
@@ -33,10 +39,13 @@ class OpenSlideReader:
         self._slide = _open(path)
         self._lock = Lock()
         self._closed = False
+        self._blocks = TileCache(BLOCKS_BYTES)
         try:
             self._colour = colour_of(_profile(self._slide), path.name)
             self._background = _background(self._slide)
             self.info = self._describe()
+            self._ratios = self._slide.level_downsamples  # a handle that latched an error has none
+            self._grids = self._drifting()
         except (openslide.OpenSlideError, OSError, ValueError) as error:
             self._slide.close()
             raise SlideError(f"{path} cannot be read: {error}; copy it again.") from error
@@ -48,8 +57,25 @@ class OpenSlideReader:
     def read(self, x: int, y: int, level: int, width_px: int, height_px: int) -> RgbImage:
         if width_px <= 0 or height_px <= 0:
             return np.empty((max(height_px, 0), max(width_px, 0), 3), np.uint8)
+        here = self.info.levels[level]
+        i, j = level_pixel(x, here), level_pixel(y, here)
+        if level not in self._grids:
+            return self._read(i, j, level, width_px, height_px)
+        grid = self._grids[level]
+
+        def block(column: int, row: int) -> RgbImage:
+            left, top = column * BLOCK_PX, row * BLOCK_PX
+            size = grid.size_of(column, row)
+            return self._blocks.get(
+                (level, column, row), lambda: self._read(left, top, level, *size)
+            )
+
+        return grid.read(i, j, width_px, height_px, block)
+
+    def _read(self, i: int, j: int, level: int, width_px: int, height_px: int) -> RgbImage:
+        """Return a region whose first pixel is the level's ``(i, j)``, as near as can be."""
         slide, size = self._slide, (width_px, height_px)
-        position = self._position(x, level), self._position(y, level)
+        position = self._position(i, level), self._position(j, level)
         try:
             region = slide.read_region(position, level, size)
         except openslide.OpenSlideError:
@@ -60,18 +86,25 @@ class OpenSlideReader:
         with self._lock:
             self._closed = True
             self._slide.close()
+        self._blocks.clear()
 
-    def _position(self, along: int, level: int) -> int:
-        """Return OpenSlide's name for a level-0 position.
+    def _position(self, pixel: int, level: int) -> int:
+        """Return OpenSlide's name for a pixel of a level, undoing its division by the ratio."""
+        return round(pixel * self._ratios[level])
 
-        OpenSlide divides by the mean ratio of the levels' sizes (3.9990 where a side was
-        rounded up), which drifts by pixels over a slide, and blends neighbours where the
-        result is not whole. So we snap to the level's pixel, and undo its division.
+    def _drifting(self) -> dict[int, Grid]:
+        """Return the blocks of the levels whose pixels have no whole level-0 position.
+
+        OpenSlide divides positions by the mean ratio of the levels' sizes, such as 2.0005,
+        and blends neighbours where the result is not whole. What it returns for a pixel then
+        depends on where a read begins; so all reads begin at the same places.
         """
-        if level == 0:
-            return along
-        pixel = level_pixel(along, self.info.levels[level])
-        return round(pixel * self._slide.level_downsamples[level])
+        grids = {}
+        for level, ratio in enumerate(self._ratios):
+            here = self.info.levels[level]
+            if abs(ratio - round(ratio)) * max(here.width_px, here.height_px) > EXACT_PX:
+                grids[level] = Grid(here.width_px, here.height_px, BLOCK_PX, BLOCK_PX)
+        return grids
 
     def _read_again(
         self,

@@ -135,8 +135,8 @@ def _stroma(tissue: Tissue, frame: Frame, mpp: float, node_depth: Floats) -> Map
     follicle = _to_pixels(frame, tissue.follicle(x, y, node_depth))
     turn = _to_pixels(frame, tissue.fibre_turn(x, y))
     start_um, profile = depth_profile(mpp, frame.downsample)
-    index = np.clip((depth - start_um) * 4, 0, profile.shape[1] - 1).astype(np.int32)
-    mean, gain, blue, nuclei, mucin, membrane = (row[index] for row in profile)
+    index = np.clip((depth - start_um) * 4, 0, profile.shape[1] - 1).astype(np.intp)
+    mean, gain, blue, nuclei, mucin, membrane = (row.take(index) for row in profile)
     fibres = texture(FIBRES_ALONG, mpp, frame.downsample, frame.left_px, frame.top_px)
     across = texture(FIBRES_ACROSS, mpp, frame.downsample, frame.left_px, frame.top_px)
     fibres = fibres + turn * (across - fibres)
@@ -216,8 +216,8 @@ def _draw_round(maps: Maps, rounds: Rounds, n: int, frame: Frame) -> None:
     edge += w[2] * (cos2 * cos1 - sin2 * sin1) + w[3] * (sin2 * cos1 + cos2 * sin1)
     edge *= np.float32(rounds.radius[n])
     table = round_profile(int(rounds.kind[n]), frame.downsample)
-    index = np.minimum(r / edge * np.float32(1 / RHO[1]), len(RHO) - 1).astype(np.int32)
-    keep = 1 - table[0][index]
+    index = np.minimum(r / edge * np.float32(1 / RHO[1]), len(RHO) - 1).astype(np.intp)
+    keep = 1 - table[0].take(index)
     rows = (maps.cytoplasm, maps.basophilia, maps.nuclei, maps.mucin, maps.membrane, maps.blood)
     for target, row in zip(rows, table[1:], strict=True):
         part = target[window]
@@ -225,7 +225,7 @@ def _draw_round(maps: Maps, rounds: Rounds, n: int, frame: Frame) -> None:
             # Kept uneven inside as well, as cytoplasm is.
             part *= keep
         if row.any():
-            part += row[index]
+            part += row.take(index)
 
 
 def _span(start_um: float, length_um: float, pixel_um: float) -> tuple[int, int]:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from stainapp import __version__
 from stainapp.cancel import CancelToken
@@ -220,11 +221,10 @@ def _average(
     layout: Layout, four: list[tuple[int, int, bytes]], level: int, column: int, row: int
 ) -> Tile:
     """Make one tile by the mean of 2 x 2 pixels, rounded; edges were padded, so they count once."""
-    fine = np.zeros((2 * TILE_PX, 2 * TILE_PX, 3), np.uint16)
+    fine = np.zeros((2 * TILE_PX, 2 * TILE_PX, 3), np.uint8)
     for i, j, data in four:
         fine[j * TILE_PX :, i * TILE_PX :][:TILE_PX, :TILE_PX] = layout.decode(data)
-    total = fine[::2, ::2] + fine[1::2, ::2] + fine[::2, 1::2] + fine[1::2, 1::2]
-    mean = ((total + 2) >> 2).astype(np.uint8)
+    mean = np.asarray(Image.fromarray(fine).reduce(2))
     width, height = layout.sizes[level]
     cut = mean[: height - row * TILE_PX, : width - column * TILE_PX]
     return _encode(layout, _padded(cut), damaged=False)

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import openslide
 import pytest
+import tifffile
 from PIL import Image
 
 from stainapp.errors import SlideError
@@ -118,3 +119,36 @@ def test_real_formats_say_what_they_are(
     centre = (info.width_px - width) // 2, (info.height_px - height) // 2
     region = reader.read(*centre, 0, width, height)
     assert np.abs(region.astype(int) - bare(path, *centre, 0, width, height)).max() <= 1
+
+
+@pytest.mark.parametrize("name", ["TCGA-CR-7395-01A-01-TS1.svs", "CMU-1-Small-Region.svs"])
+def test_a_pixel_is_the_same_wherever_a_read_begins(data: Path, name: str) -> None:
+    reader = OpenSlideReader(data / "slides" / name)
+
+    for level, size in enumerate(reader.info.levels):
+        whole = reader.read(0, 0, level, size.width_px, size.height_px)
+        for i, j in ((1, 2), (500, 333), (901, 777)):
+            x, y = round(i * size.downsample), round(j * size.downsample)
+            part = reader.read(x, y, level, 150, 140)
+            assert np.array_equal(part, whole[j : j + 140, i : i + 150])
+
+
+def test_levels_of_no_whole_ratio_do_not_drift(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    coarse = np.asarray(
+        Image.fromarray(rng.integers(0, 255, (90, 120, 3), np.uint8)).resize((1001, 751))
+    )
+    path = tmp_path / "odd.tif"
+    with tifffile.TiffWriter(path) as file:
+        for level, (width, height) in enumerate(((2005, 1505), (1001, 751))):
+            pixels = np.asarray(Image.fromarray(coarse).resize((width, height)))
+            file.write(pixels, tile=(256, 256), photometric="rgb", subfiletype=int(level > 0))
+    reader = OpenSlideReader(path)
+    downsample = reader.info.levels[1].downsample
+
+    whole = reader.read(0, 0, 1, 1001, 751)
+    part = reader.read(round(700 * downsample), round(500 * downsample), 1, 200, 200)
+
+    assert abs(downsample - round(downsample)) > 1e-4
+    assert np.array_equal(part, whole[500:700, 700:900])
+    assert np.abs(whole.astype(int) - coarse).mean() < 3
