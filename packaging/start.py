@@ -30,7 +30,7 @@ from qt_libraries import (
 )
 
 OUT = ROOT / "out"
-SAMPLE, MODEL, REGION = "phantom:he:20000:7", "macenko", "2000,2000,4096,4096"
+SAMPLE, MODEL, REGION = "phantom:he:8000:7", "macenko", "2000,2000,1024,1024"
 CHECKS: tuple[tuple[str, ...], ...] = (
     ("ruff", "format", "--check", "."),
     ("ruff", "check", "."),

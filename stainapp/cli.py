@@ -1,6 +1,7 @@
 """The command line: its words and what they mean. What they do is in `commands`."""
 
 import argparse
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -8,13 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stainapp import __version__, commands
-from stainapp.commands import DONE, FAILED, complain
+from stainapp.commands import DONE, FAILED, MISUSED, complain
 from stainapp.errors import StainAppError
+from stainapp.log import log_to_file
 
 if TYPE_CHECKING:
     from stainapp.geometry import Rect
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - has no public name
+
+MOST_MAGNIFICATION = 40.0
+LEAST_WINDOW_PX, MOST_WINDOW_PX = 300, 8000
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -22,8 +27,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     parser, names = _parser()
     if not words or (words[0] not in names and words[0] not in ("-h", "--help", "--version")):
+        if words and is_no_slide(words[0]):
+            complain(f"There is no command and no slide {words[0]!r}; see stainapp --help.")
+            return MISUSED
         words.insert(0, "view")
     args = parser.parse_args(words)
+    log_to_file()
     try:
         code: int = args.run(args)
     except StainAppError as error:
@@ -34,6 +43,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     return code
+
+
+def is_no_slide(word: str) -> bool:
+    """Tell a mistyped command from a slide, whose name has a dot, a colon or a separator."""
+    return word.isidentifier() and not Path(word).exists()
 
 
 def _parser() -> tuple[argparse.ArgumentParser, set[str]]:
@@ -59,8 +73,8 @@ def _add_view(to: "Subparsers") -> None:
         "--layout", choices=("single", "side-by-side", "curtain", "fade"), help="panes"
     )
     view.add_argument("--at", type=_pair, metavar="X,Y", help="centre of the view")
-    view.add_argument("--zoom", type=_positive, metavar="Z", help="magnification, 1 to 40")
-    view.add_argument("--rotate", type=float, default=0.0, metavar="DEGREES")
+    view.add_argument("--zoom", type=_magnification, metavar="Z", help="magnification, up to 40")
+    view.add_argument("--rotate", type=_finite, default=0.0, metavar="DEGREES")
     view.add_argument("--fade", type=_share, default=1.0, metavar="0..1", help="share of virtual")
     view.add_argument("--device", help="auto, cpu, cuda, cuda:<n> or mps")
     view.add_argument("--theme", choices=("system", "light", "dark"))
@@ -111,7 +125,12 @@ def _add_stain(to: "Subparsers") -> None:
     stain.add_argument("slides", nargs="+", metavar="SLIDE")
     stain.add_argument("--model", required=True, metavar="ID")
     stain.add_argument("-o", "--output", required=True, type=Path, metavar="FILE_OR_DIR")
-    stain.add_argument("--region", type=_region, metavar="X,Y,W,H")
+    stain.add_argument(
+        "--region",
+        type=_region,
+        metavar="X,Y,W,H",
+        help="write --region=-10,... where X is negative",
+    )
     stain.add_argument("--mpp", type=_positive, metavar="M", help="scale of the slides")
     stain.add_argument("--template", type=Path, metavar="IMAGE", help="normalise to this image")
     stain.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:<n> or mps")
@@ -140,28 +159,42 @@ def _add_doctor(to: "Subparsers") -> None:
     doctor.set_defaults(run=commands.doctor)
 
 
+def _finite(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number")
+    return value
+
+
 def _positive(text: str) -> float:
-    value = float(text)
-    if not 0 < value < float("inf"):
+    value = _finite(text)
+    if value <= 0:
         raise argparse.ArgumentTypeError(f"{text} is not a positive number")
     return value
 
 
 def _share(text: str) -> float:
-    value = float(text)
+    value = _finite(text)
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
     return value
 
 
+def _magnification(text: str) -> float:
+    value = _positive(text)
+    if value > MOST_MAGNIFICATION:
+        raise argparse.ArgumentTypeError(f"{text} is more than {MOST_MAGNIFICATION:g}")
+    return value
+
+
 def _numbers(text: str, count: int, example: str) -> tuple[float, ...]:
-    try:
-        values = tuple(float(part) for part in text.split(","))
-    except ValueError:
-        values = ()
-    if len(values) != count:
+    parts = text.split(",")
+    if len(parts) != count:
         raise argparse.ArgumentTypeError(f"{text!r} must be like {example}")
-    return values
+    return tuple(_finite(part) for part in parts)
 
 
 def _pair(text: str) -> tuple[float, float]:
@@ -180,4 +213,8 @@ def _region(text: str) -> "Rect":
 
 def _size(text: str) -> tuple[int, int]:
     width, height = _numbers(text.replace("x", ","), 2, "1920x1080")
+    if not (MOST_WINDOW_PX >= width >= LEAST_WINDOW_PX <= height <= MOST_WINDOW_PX):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not between {LEAST_WINDOW_PX} and {MOST_WINDOW_PX} pixels a side"
+        )
     return int(width), int(height)

@@ -10,6 +10,7 @@ from stainapp.errors import ExportError, UnknownScaleError
 from stainapp.geometry import Rect
 from stainapp.models.calibration import calibrate_slide
 from stainapp.models.compatibility import compatibility
+from stainapp.models.device import choose_device
 from stainapp.models.stainer import Stainer, open_stainer
 from stainapp.models.virtual_slide import VirtualSlide, provenance
 from stainapp.settings import home, load_note
@@ -23,6 +24,16 @@ from stainapp.slides.writer import write_slide
 Notify = Callable[[str], None]
 Progress = Callable[[int, int], None]
 SUFFIXES = (".tif", ".tiff")
+
+
+@dataclass(frozen=True, slots=True)
+class ExportChoices:
+    """How a file is written, whatever is in it."""
+
+    compression: Compression = "deflate"
+    """"deflate" and "zstd" keep every bit; "jpeg" is smaller."""
+    resume: bool = False
+    overwrite: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +51,12 @@ class StainJob:
     device: str = "auto"
     precision: str = "auto"
     template: Path | None = None
-    compression: Compression = "deflate"
-    resume: bool = False
-    overwrite: bool = False
+    choices: ExportChoices = ExportChoices()
 
 
 def target_for(slide: str, model_id: str, output: Path, *, several: bool) -> Path:
     """Return the file a slide is stained into: ``output`` itself, or a file inside that folder."""
-    if not several and output.suffix.lower() in SUFFIXES:
+    if not several and output.suffix and not output.is_dir():
         return output
     stem = Path(slide).name.replace(":", "-")
     for suffix in (".ome", *SUFFIXES, ".svs", ".ndpi", ".png", ".jpg", ".dcm", ".mrxs"):
@@ -72,6 +81,7 @@ def stain_slide(
     _make_folder(job.target.parent)
     with closing(_open_with_scale(job)) as source:
         template = read_whole(job.template) if job.template else None
+        choose_device(job.device)
         stainer = open_stainer(
             job.model,
             device=job.device,
@@ -79,19 +89,22 @@ def stain_slide(
             template=template,
             notify=say,
         )
-        _warn(source, stainer, say)
+        misfit = _misfit(source, stainer)
+        if misfit:
+            say(f"{source.info.path.name}: {stainer.card.id} may not fit: {misfit}.")
         state = calibrate_slide(source, stainer, cache=home() / "calibrations", token=token)
-        virtual = VirtualSlide(source, stainer, state)
-        return export_virtual(
-            virtual,
-            job.target,
-            region=job.region,
-            token=token,
-            progress=progress,
-            compression=job.compression,
-            resume=job.resume,
-            overwrite=job.overwrite,
-        )
+        with closing(VirtualSlide(source, stainer, state)) as virtual:
+            export_virtual(
+                virtual,
+                job.target,
+                region=job.region,
+                misfit=misfit,
+                token=token,
+                progress=progress,
+                choices=job.choices,
+            )
+        _tell_afterwards(job, source, say)
+        return job.target
 
 
 def export_virtual(
@@ -99,13 +112,22 @@ def export_virtual(
     target: Path,
     *,
     region: Rect | None = None,
+    misfit: str = "",
     token: CancelToken | None = None,
     progress: Progress | None = None,
-    compression: Compression = "deflate",
-    resume: bool = False,
-    overwrite: bool = False,
+    choices: ExportChoices = ExportChoices(),
 ) -> Path:
-    """Write a virtual slide, or a region of it, with all that is known of how it was made."""
+    """Write a virtual slide, or a region of it, with all that is known of how it was made.
+
+    Args:
+        virtual: what to write.
+        target: the file to make.
+        region: in level-0 pixels; None for the whole slide.
+        misfit: why the model does not suit the slide, which is recorded; empty where it does.
+        token: stops the export between two pieces of work.
+        progress: called with the tiles written and all tiles.
+        choices: compression, and what becomes of a file that is there.
+    """
     info = virtual.info
     whole = Rect(0, 0, info.width_px, info.height_px)
     part = whole if region is None else region.intersected(whole)
@@ -118,12 +140,12 @@ def export_virtual(
         virtual,
         target,
         region=part,
-        provenance=provenance(virtual),
+        provenance=provenance(virtual) | {"misfit": misfit},
         token=token,
         progress=progress,
-        compression=compression,
-        resume=resume,
-        overwrite=overwrite,
+        compression=choices.compression,
+        resume=choices.resume,
+        overwrite=choices.overwrite,
     )
     return target
 
@@ -150,9 +172,21 @@ def _open_with_scale(job: StainJob) -> SlideReader:
     raise UnknownScaleError(f"{job.slide} does not say how large its pixels are{hint}; give --mpp.")
 
 
-def _warn(source: SlideReader, stainer: Stainer, say: Notify) -> None:
-    """Say why the model may not suit the slide; the stain is only guessed, so do not refuse."""
-    stain = load_note(source.info.identity).stain or guess_stain(source)
-    fit = compatibility(stainer.card, stain, source.info.mpp)
-    if not fit.ok:
-        say(f"{source.info.path.name}: {stainer.card.id} may not fit: {fit.reason}.")
+def _tell_afterwards(job: StainJob, source: SlideReader, say: Notify) -> None:
+    """Say what is not as it was asked for."""
+    info = source.info
+    region, whole = job.region, Rect(0, 0, info.width_px, info.height_px)
+    if region is not None and region.intersected(whole) != region:
+        say(f"{info.path.name}: the region reaches past the slide and was cut at its edge.")
+    if source.damaged:
+        say(
+            f"{info.path.name} is damaged: stand-ins from coarser levels were stained there "
+            f"({len(source.damaged)} regions); the file says so."
+        )
+
+
+def _misfit(source: SlideReader, stainer: Stainer) -> str:
+    """Return why the model may not suit the slide; a guessed stain is no reason to refuse."""
+    noted = load_note(source.info.identity).stain
+    stain = noted or guess_stain(source)
+    return compatibility(stainer.card, stain, source.info.mpp).reason

@@ -12,14 +12,21 @@ from pathlib import Path
 from typing import Any
 
 from stainapp.cancel import CancelToken
+from stainapp.display import require_display
 from stainapp.errors import Cancelled, StainAppError
 
 DONE, FAILED, MISUSED = 0, 1, 2
+MOST_LETTERS = 120
 
 
 def view(args: argparse.Namespace) -> int:
+    if args.model is not None:
+        from stainapp.models.store import default_store
+
+        default_store().find(args.model)  # a wrong name ends here, not in a window without stain
     if args.screenshot is not None:
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    require_display()
     if sys.platform == "win32":
         # torch 2.9 and later fail to load there once Qt has been (pytorch issue 166628).
         import torch  # noqa: F401
@@ -79,11 +86,16 @@ def info(args: argparse.Namespace) -> int:
                 )
         elif name == "properties":
             for key, text in sorted(info.properties.items()):
-                print(f"  {key}: {text}")
+                print(f"  {key}: {shortened(text)}")
         else:
             words = ", ".join(value) if isinstance(value, list) else value
             print(f"{name:<17}{'not recorded' if words in (None, '') else words}")
     return DONE
+
+
+def shortened(text: str) -> str:
+    """Cut what fills screens: some formats keep whole tables in one property."""
+    return text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]}… ({len(text)} letters)"
 
 
 def models_list(args: argparse.Namespace) -> int:
@@ -150,7 +162,7 @@ def models_import(args: argparse.Namespace) -> int:
 
 
 def stain(args: argparse.Namespace) -> int:
-    from stainapp.cohort import StainJob, stain_slide, target_for
+    from stainapp.cohort import ExportChoices, StainJob, stain_slide, target_for
     from stainapp.models.store import default_store
     from stainapp.progress import progress_line
 
@@ -159,6 +171,7 @@ def stain(args: argparse.Namespace) -> int:
     if several and args.region is not None:
         complain("--region takes one slide; run one command a slide.")
         return MISUSED
+    choices = ExportChoices(args.compression, args.resume, args.overwrite)
     failures = 0
     with _cancelled_by_signals() as token:
         for slide in args.slides:
@@ -172,9 +185,7 @@ def stain(args: argparse.Namespace) -> int:
                 device=args.device,
                 precision=args.precision,
                 template=args.template,
-                compression=args.compression,
-                resume=args.resume,
-                overwrite=args.overwrite,
+                choices=choices,
             )
             try:
                 with progress_line(Path(slide).name) as progress:
@@ -205,12 +216,19 @@ def verdict(path: Path, facts: Mapping[str, Any]) -> str:
     """Say in words what `verify_slide` found."""
     width, height = facts["levels"][0]
     said = facts["provenance"]
-    size = f"{width} x {height} px in {len(facts['levels'])} levels, {facts['tiles']} tiles"
+    size = f"{width} x {height} px, levels: {len(facts['levels'])}, tiles: {facts['tiles']}"
+    damaged = said.get("export", {}).get("damaged_tiles", 0)
+    state = "is as it was written" if damaged else "is sound"
     origin = f"from {said.get('source_file', 'an unnamed slide')}"
     if said.get("virtual"):
         model = f"{said.get('model')} {said.get('model_version')}"
         origin = f"VIRTUAL: {said.get('target_stain')} by {model}, {origin}; research use only"
-    return f"{path} is sound: {size}, at {facts['mpp']} um/px.\n{origin}."
+    lines = [f"{path} {state}: {size}, at {facts['mpp']} um/px.", f"{origin}."]
+    if said.get("misfit"):
+        lines.append(f"The model may not fit that slide: {said['misfit']}.")
+    if damaged:
+        lines.append(f"Tiles that show a stand-in for damage of the source: {damaged}.")
+    return "\n".join(lines)
 
 
 def doctor(args: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ import pytest
 
 from stainapp import __version__
 from stainapp.cli import main
-from stainapp.commands import DONE, FAILED
+from stainapp.commands import DONE, FAILED, MISUSED, verdict
 
 SLIDE = "phantom:he:2000:3"
 
@@ -29,13 +29,57 @@ def test_wrong_words_are_misuse() -> None:
     assert ended.value.code == 2
 
 
-@pytest.mark.parametrize("region", ["1,2,3", "a,b,c,d", "0,0,0,5"])
+@pytest.mark.parametrize("region", ["1,2,3", "a,b,c,d", "0,0,0,5", "nan,0,10,10", "0,0,inf,5"])
 def test_a_region_that_is_none_is_misuse(region: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["stain", SLIDE, "--model", "macenko", "-o", "x.tiff", "--region", region])
 
     assert ended.value.code == 2
     assert "--region" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words", [["--zoom", "999"], ["--size", "0x0"], ["--rotate", "nan"], ["--mpp", "-1"]]
+)
+def test_a_view_that_is_none_is_misuse(words: list[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["view", SLIDE, *words])
+
+    assert ended.value.code == 2
+
+
+def test_a_mistyped_command_is_not_taken_for_a_slide(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code = main(["infoo", SLIDE])
+
+    assert code == MISUSED
+    assert "infoo" in capsys.readouterr().err
+
+
+def test_a_picture_of_a_model_that_is_not_there_fails(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = tmp_path / "window.png"
+
+    code = main(["view", SLIDE, "--model", "nope", "--screenshot", str(picture)])
+
+    assert code == FAILED
+    assert "nope" in capsys.readouterr().err
+    assert not picture.exists()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="displays by Linux's variables")
+def test_a_machine_without_display_is_told_of_pictures(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+        monkeypatch.delenv(name, raising=False)
+
+    code = main(["view", SLIDE])
+
+    assert code == FAILED
+    assert "--screenshot" in capsys.readouterr().err
 
 
 def test_info_tells_scale_and_levels(capsys: pytest.CaptureFixture[str]) -> None:
@@ -117,6 +161,20 @@ def test_a_region_outside_the_slide_is_refused(
     assert code == FAILED
     assert "outside" in capsys.readouterr().err
     assert not target.exists()
+
+
+def test_an_export_of_a_damaged_slide_is_not_called_sound() -> None:
+    facts = {
+        "levels": [(512, 512)],
+        "tiles": 1,
+        "mpp": 0.5,
+        "provenance": {"virtual": True, "export": {"damaged_tiles": 4}},
+    }
+
+    words = verdict(Path("x.ome.tiff"), facts)
+
+    assert "sound" not in words
+    assert "damage" in words
 
 
 def test_several_slides_go_into_a_folder(tmp_path: Path) -> None:

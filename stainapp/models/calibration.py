@@ -12,19 +12,19 @@ from stainapp.cancel import CancelToken
 from stainapp.errors import ModelError
 from stainapp.models.background import tissue_share, with_glass
 from stainapp.models.preview import PreviewSlide, fit_lut
-from stainapp.models.slide_state import GLASS, SlideState
+from stainapp.models.slide_state import SlideState
 from stainapp.models.stainer import Stainer, Tiles
+from stainapp.models.survey import survey
 from stainapp.models.working_scale import WorkingScale
 from stainapp.slides.reader import RgbImage, SlideReader
-from stainapp.slides.tissue import choose_tissue, tissue_mask
 
 log = logging.getLogger(__name__)
 
-FORMAT = "calibration 1"
+FORMAT = "calibration 2"
 """Part of every key: raise it when calibration itself changes."""
-PREVIEW_TILES, PREVIEW_PX = 4, 128
-BRIGHT = 200
-"""Glass is at least this bright; what is darker is something else, such as a black border."""
+PREVIEW_SIDE_PX, PREVIEW_TILES = 64, 16
+PREVIEW_CPU_PX = 1 << 14
+"""Network pixels of a quick preview on a processor: half a second of a large generator."""
 Progress = Callable[[int, int], None]
 """Told how many steps are done, of how many."""
 
@@ -77,8 +77,10 @@ def quick_preview(
     Raises:
         ModelError, UnknownScaleError, Cancelled: as `calibrate_slide`.
     """
-    side = _rounded_up(PREVIEW_PX, stainer.card.multiple)
-    tiles = _tissue_tiles(source, stainer, PREVIEW_TILES, side, token, None)
+    side = _rounded_up(PREVIEW_SIDE_PX, stainer.card.multiple)
+    few = stainer.device == "cpu" and not stainer.card.pixelwise
+    count = max(1, PREVIEW_CPU_PX // side**2) if few else PREVIEW_TILES
+    tiles = _tissue_tiles(source, stainer, count, side, token, None)
     state = _calibrated(source, stainer, tiles, token)
     assert state.lut is not None
     return PreviewSlide(source, state.lut)
@@ -88,7 +90,7 @@ def _calibrated(
     source: SlideReader, stainer: Stainer, tiles: Tiles, token: CancelToken | None
 ) -> SlideState:
     """Return a state with its preview, from tissue or, on a blank slide, from the model alone."""
-    glass = _glass_of(source)
+    glass = survey(source).glass
     kept = glass if stainer.card.background == "pass" else None
     if len(tiles):
         state, stained = stainer.calibrate_and_predict(tiles, token)
@@ -120,7 +122,7 @@ def _tissue_tiles(
     # a pixelwise method knows no scale: the finest level's own pixels do
     mpp = None if card.pixelwise else card.mpp
     scale = WorkingScale(source, 1.0) if mpp is None else WorkingScale.at(source, mpp)
-    places = choose_tissue(source, count, side * scale.step, card.calibrate.min_tissue)
+    places = survey(source).tissue(count, side * scale.step, card.calibrate.min_tissue)
     tiles: list[RgbImage] = []
     for number, place in enumerate(places):
         if token is not None:
@@ -131,22 +133,6 @@ def _tissue_tiles(
         if progress is not None:
             progress(number + 1, len(places))
     return np.stack(tiles) if tiles else np.empty((0, side, side, 3), np.uint8)
-
-
-def _glass_of(source: SlideReader) -> tuple[int, int, int]:
-    """Return the median colour of what is bright and no tissue; white where there is little."""
-    mask, _ = tissue_mask(source)
-    level = len(source.info.levels) - 1
-    coarse = source.info.levels[level]
-    image = source.read(0, 0, level, coarse.width_px, coarse.height_px)
-    rows = np.linspace(0, mask.shape[0] - 1, image.shape[0]).astype(np.intp)
-    columns = np.linspace(0, mask.shape[1] - 1, image.shape[1]).astype(np.intp)
-    bare = image[~mask[rows[:, None], columns]]
-    bare = bare[(bare.min(axis=-1) >= BRIGHT)]
-    if len(bare) < 0.01 * image.shape[0] * image.shape[1]:
-        return GLASS
-    red, green, blue = (int(value) for value in np.median(bare, axis=0))
-    return red, green, blue
 
 
 def _key(source: SlideReader, stainer: Stainer) -> str:

@@ -19,6 +19,8 @@ SCHEMA = "stainapp.card/1"
 CARD_FILE = "card.json"
 WEIGHTS_FILE = "weights.safetensors"
 ANY_STAIN = "any"
+UNKNOWN_STAIN = "unknown"
+"""A slide's, where not even a guess was possible; never a model's."""
 
 STAINS = ("H&E", "PAS", "DAB", "haematoxylin", "unstained", "grey", "fluorescence")
 """Stains the program names itself; a card may name others, such as "HER2 IHC"."""
@@ -178,8 +180,12 @@ class ModelCard:
         path = folder / CARD_FILE
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ModelCardError(f"{path} cannot be read as a model card: {error}.") from error
+        except (OSError, ValueError, RecursionError) as error:  # the last: nested without end
+            reason = getattr(error, "strerror", None) or error
+            raise ModelCardError(
+                f"{path} is damaged or missing ({reason}); "
+                f"import the model again, or remove the folder."
+            ) from error
         return card_from_json(values, str(path))
 
     def write(self, folder: Path) -> None:
@@ -191,8 +197,12 @@ class ModelCard:
 def card_from_json(values: object, where: str) -> ModelCard:
     """Build a card from parsed JSON; ``where`` names its origin in errors."""
     if not isinstance(values, dict):
-        raise ModelCardError(f"{where} is not a model card: it must be a JSON object.")
+        raise ModelCardError(
+            f"{where} is damaged (it must be a JSON object); "
+            f"import the model again, or remove the folder."
+        )
     values = dict(values)
+    _refuse_newer(values.get("schema"), where)  # first, as a newer card may have other fields
     for name, kind in (("arch", Arch), ("classic", Classic), ("calibrate", Calibration)):
         if values.get(name) is not None:
             values[name] = _build(kind, values[name], f"{where}, {name}")
@@ -208,12 +218,23 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _refuse_newer(schema: object, where: str) -> None:
+    found = (
+        re.fullmatch(r"stainapp\.card/([0-9]{1,9})", schema) if isinstance(schema, str) else None
+    )
+    if found and int(found[1]) > int(SCHEMA.rpartition("/")[2]):
+        raise ModelCardError(f"{where} was made by a newer stainapp; update it to read {schema!r}.")
+
+
 def _build(kind: type[T], values: object, where: str) -> T:
     if not isinstance(values, dict):
         raise ModelCardError(f"{where}: must be a JSON object.")
     unknown = sorted(values.keys() - {f.name for f in fields(kind)})  # type: ignore[arg-type]
     if unknown:
-        raise ModelCardError(f"{where}: unknown field {unknown[0]!r}.")
+        raise ModelCardError(
+            f"{where}: unknown field {unknown[0]!r}; "
+            f"a newer stainapp may have written it, or it is a typo."
+        )
     for name, hint in get_type_hints(kind).items():
         if name in values and not _fits(values[name], hint):
             raise ModelCardError(f"{where}: {name} cannot be {values[name]!r}.")

@@ -55,12 +55,12 @@ def lab_map(
     encoded = _encode(np.arange(STEPS + 1) / STEPS)
 
     def run(pixels: RgbImage) -> RgbImage:
-        planes = [linear[pixels[:, channel]] for channel in range(3)]
-        planes = [roots[_index(_sum(row, planes))] for row in into]
+        planes = [linear.take(pixels[:, channel]) for channel in range(3)]
+        planes = [roots.take(_index(_sum(row, planes))) for row in into]
         planes = [_unroot(_sum(row, planes) + shift[i]) for i, row in enumerate(rows_between)]
         result = np.empty_like(pixels)
         for channel, row in enumerate(out):
-            result[:, channel] = encoded[_index(_sum(row, planes))]
+            result[:, channel] = encoded.take(_index(_sum(row, planes)))
         return result
 
     return run
@@ -77,10 +77,10 @@ def _sum(row: list[np.float32], planes: list[NDArray[np.float32]]) -> NDArray[np
     return total
 
 
-def _index(value: NDArray[np.float32]) -> NDArray[np.uint16]:
+def _index(value: NDArray[np.float32]) -> NDArray[np.intp]:
     value += np.float32(0.5)
     np.clip(value, np.float32(0), np.float32(STEPS), out=value)
-    return value.astype(np.uint16)
+    return value.astype(np.intp)
 
 
 def _root(ratio: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -261,6 +261,11 @@ def _halves(side: int, reach: int) -> list[tuple[int, slice]]:
     return [(0, slice(0, side // 2)), (side - reach, slice(side // 2, side))]
 
 
+def _own(tensor: Tensor) -> Tensor:
+    """Return a copy that holds no file open; weights stored as fp16 become fp32."""
+    return tensor.to(torch.float32 if tensor.is_floating_point() else tensor.dtype, copy=True)
+
+
 def _load(card: ModelCard, folder: Path) -> tuple[nn.Module, dict[str, NDArray[np.float32]]]:
     """Return the network, ready to be calibrated, and the statistics stored with it."""
     assert card.arch is not None
@@ -271,9 +276,9 @@ def _load(card: ModelCard, folder: Path) -> tuple[nn.Module, dict[str, NDArray[n
         statistics = {
             name.removeprefix(STATISTICS): tensors.pop(name).float().numpy() for name in stored
         }
-        net = networks.build(card.arch)
-        # weights stored as fp16 become fp32 here
-        net.load_state_dict(tensors, strict=True)
+        with torch.device("meta"):  # drawing weights that are replaced takes as long as reading
+            net = networks.build(card.arch)
+        net.load_state_dict({k: _own(v) for k, v in tensors.items()}, strict=True, assign=True)
     except (OSError, SafetensorError, RuntimeError, ValueError) as error:
         raise ModelError(
             f"{path} does not hold the network its card describes; "

@@ -11,6 +11,7 @@ from stainapp.cancel import CancelToken
 from stainapp.errors import ModelError
 from stainapp.models.card import ModelCard, sha256_of
 from stainapp.models.slide_state import SlideState
+from stainapp.models.torch_libraries import preload
 from stainapp.slides.reader import RgbImage
 
 Tiles: TypeAlias = NDArray[np.uint8]
@@ -99,7 +100,6 @@ def open_stainer(
         ModelError: the card, the weights, the device or the template cannot be used.
     """
     from stainapp.models.classic_stainer import ClassicStainer
-    from stainapp.models.network_stainer import NetworkStainer
 
     card = ModelCard.read(folder)
     _verify(folder, card)
@@ -107,6 +107,9 @@ def open_stainer(
         return ClassicStainer(card, template)
     if template is not None:
         raise ModelError(f"{card.name} cannot take a template image; Reinhard and Macenko can.")
+    preload()
+    from stainapp.models.network_stainer import NetworkStainer  # loads torch: only networks wait
+
     return NetworkStainer(card, folder, device, precision, notify)
 
 

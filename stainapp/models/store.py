@@ -67,11 +67,11 @@ class Store:
         Raises:
             ModelError: there is none; the message names those that are spelt alike.
         """
-        models = self.list()
+        models, problems = self._look()
         for found in models:
             if found.card.id == id:
                 return found
-        for problem in self.problems:
+        for problem in problems:
             if problem.folder.name == id:
                 raise ModelError(problem.reason)
         ids = [found.card.id for found in models]
@@ -97,14 +97,20 @@ class Store:
         models: dict[str, Found] = {}
         problems = []
         for root, shipped in (*((root, True) for root in self.shipped), (self.user, False)):
-            for folder in _folders(root):
+            try:
+                folders = _folders(root)
+            except OSError as error:
+                reason = f"The models in {root} are not seen ({error.strerror}); make it readable."
+                problems.append(Problem(root, reason))
+                continue
+            for folder in folders:
                 try:
                     card = _card(folder)
                     if card.id in models:
                         raise ModelError(f"{folder} is passed over: {card.id!r} is taken.")
                     models[card.id] = Found(card, folder, shipped)
                 except ModelError as error:
-                    log.warning("%s", error)
+                    log.debug("%s", error)  # on every look, and perhaps not the model asked for
                     problems.append(Problem(folder, str(error)))
         return tuple(models.values()), tuple(problems)
 
@@ -146,9 +152,6 @@ def _folders(root: Path) -> list[Path]:
     try:
         entries = sorted(root.iterdir())
     except FileNotFoundError:
-        return []
-    except OSError as error:
-        log.warning("models below %s are not seen: %s", root, error)
         return []
     return [entry for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
 

@@ -190,6 +190,9 @@ def provenance(virtual: VirtualSlide) -> dict[str, Any]:
         "precision": virtual.stainer.precision,
         "calibration_tiles": virtual.state.tiles,
         "calibration_digest": virtual.state.digest,
+        "bare_glass": "unstained" if card.background == "pass" else "stained",
+        "licence": card.licence,
+        "limits": list(card.limits),
         "intended_use": card.intended_use,
     }
 

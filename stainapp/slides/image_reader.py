@@ -1,5 +1,6 @@
 """Single images: PNG, JPEG, BMP, WebP and what else Pillow reads."""
 
+import warnings
 from pathlib import Path
 from threading import Lock
 
@@ -18,6 +19,10 @@ MOST_PIXELS = 256_000_000
 """An image of this kind is held in memory whole; twice this while it is being decoded."""
 
 _bound = Lock()
+
+# Pillow warns, on the terminal, of EXIF data cut short, of which only the orientation matters.
+# Of that module alone, and once: `catch_warnings` around each use would not be thread-safe.
+warnings.filterwarnings("ignore", module=r"PIL\.TiffImagePlugin")
 
 
 class ImageReader:

@@ -3,13 +3,13 @@
 import logging
 import os
 from contextlib import closing
-from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
 from stainapp.errors import SlideError, UnsupportedSlideError
 from stainapp.geometry import Rect
 from stainapp.slides.reader import RgbImage, SlideInfo, SlideReader
+from stainapp.slides.scale import refuse_impossible, with_users_mpp
 
 log = logging.getLogger(__name__)
 
@@ -28,13 +28,19 @@ def open_slide(path: str | Path, *, mpp: float | None = None) -> SlideReader:
     Args:
         path: a file; or ``phantom:STAIN[:SIZE[:SEED]]`` for the digital phantom; or
             ``sample:ihc`` for the real field that comes with scikit-image.
-        mpp: micrometres per level-0 pixel, in place of what the file says.
+        mpp: micrometres per level-0 pixel, in place of what the file says; that stays in the
+            property `RECORDED_MPP`.
 
     Raises:
         UnsupportedSlideError: it is no slide, or of a kind that no reader understands.
-        SlideError: it is missing, empty, not allowed, or damaged beyond opening.
+        SlideError: it is missing, empty, not allowed, or damaged beyond opening; or ``mpp``
+            is no microscope's.
     """
     address = str(path)
+    if not address:
+        raise SlideError("No slide was named.")
+    if mpp is not None:
+        refuse_impossible(mpp)
     if address.startswith(PHANTOM):
         from stainapp.slides.phantom import open_phantom
 
@@ -71,7 +77,7 @@ class _Scaled:
 
     def __init__(self, source: SlideReader, mpp: float) -> None:
         self._source = source
-        self.info: SlideInfo = replace(source.info, mpp=mpp)
+        self.info: SlideInfo = with_users_mpp(source.info, mpp)
         self.read = source.read
         self.close = source.close
 

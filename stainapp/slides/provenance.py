@@ -2,6 +2,11 @@
 
 import hashlib
 import json
+import logging
+import struct
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -14,8 +19,14 @@ from stainapp.errors import ExportError
 from stainapp.slides.ome_tiff import NAMESPACE, TILE_PX, Layout
 from stainapp.slides.reader import SlideReader
 
-_UNREADABLE = (OSError, ValueError, RuntimeError, KeyError, IndexError)
-"""What damaged files raise in tifffile and imagecodecs."""
+_UNREADABLE = (
+    OSError, ValueError, RuntimeError, LookupError, ArithmeticError, TypeError, AttributeError,
+    AssertionError, MemoryError, struct.error, zlib.error, tifffile.TiffFileError,
+    openslide.OpenSlideError,
+)  # fmt: skip
+"""What damaged files raise in tifffile, imagecodecs and OpenSlide."""
+logging.getLogger("tifffile").addHandler(logging.NullHandler())  # its words are not the user's
+TILES_AT_ONCE = 64
 
 
 def read_provenance(path: Path) -> dict[str, Any] | None:
@@ -27,8 +38,18 @@ def read_provenance(path: Path) -> dict[str, Any] | None:
     try:
         with tifffile.TiffFile(path) as tiff:
             xml = tiff.pages.first.description
-    except (tifffile.TiffFileError, *_UNREADABLE) as error:
-        raise ExportError(f"{path} cannot be opened as a TIFF file: {error}.") from error
+    except FileNotFoundError as error:
+        raise ExportError(f"{path} does not exist; check the name.") from error
+    except IsADirectoryError as error:
+        raise ExportError(f"{path} is a folder; name a file in it.") from error
+    except (PermissionError, TimeoutError) as error:
+        raise ExportError(
+            f"{path} cannot be read ({error.strerror}); check the drive and its permissions."
+        ) from error
+    except _UNREADABLE as error:
+        raise ExportError(
+            f"{path} is no sound TIFF file; copy it again, or export it again."
+        ) from error
     return _from_xml(xml, path)
 
 
@@ -36,26 +57,40 @@ def verify_slide(path: Path) -> dict[str, Any]:
     """Read every tile of every level and compare it with the checksums in the provenance.
 
     Returns:
-        "levels" (width and height of each), "tiles", "mpp" and "provenance".
+        "levels" (width and height of each), "tiles", "damaged_tiles" (those that the source
+        could not fill), "mpp" and "provenance".
 
     Raises:
         ExportError: no provenance, a tile that does not decode, or a checksum that differs.
     """
     provenance = read_provenance(path)
-    expected = ((provenance or {}).get("export") or {}).get("tiles_sha256")
-    if provenance is None or not isinstance(expected, list):
-        raise ExportError(f"{path} carries no checksums: it was not exported by stainapp.")
+    export = (provenance or {}).get("export")
+    if not isinstance(export, dict) or not isinstance(export.get("tiles_sha256"), list):
+        raise ExportError(
+            f"{path} carries no checksums to verify it by: it was not exported by stainapp, "
+            "or was changed since; export it again."
+        )
     try:
         with tifffile.TiffFile(path) as tiff:
             levels = tiff.series[0].levels
-            found = [_digest(level.keyframe, path) for level in levels]
+            found = [_digest(level.keyframe) for level in levels]
             sizes = [(level.shape[1], level.shape[0]) for level in levels]
             tiles = sum(len(level.keyframe.dataoffsets) for level in levels)
-    except (tifffile.TiffFileError, *_UNREADABLE) as error:
-        raise ExportError(f"{path} is damaged: {error}; export it again.") from error
-    if found != expected:
-        raise ExportError(f"{path} is not what was exported: its checksum differs.")
-    return {"levels": sizes, "tiles": tiles, "mpp": _mpp(path), "provenance": provenance}
+        whole = Layout.of(*export["region"][2:], export["compression"], 0, None).sizes
+        mpp = _mpp(path)
+    except _UNREADABLE as error:
+        raise ExportError(
+            f"{path} is damaged or cut short; copy it again, or export it again."
+        ) from error
+    if found != export["tiles_sha256"] or tuple(sizes) != whole:
+        raise ExportError(
+            f"{path} is not what was exported: its checksum differs; "
+            "copy it again, or export it again."
+        )
+    return {
+        "levels": sizes, "tiles": tiles, "damaged_tiles": export.get("damaged_tiles", 0),
+        "mpp": mpp, "provenance": provenance,
+    }  # fmt: skip
 
 
 def check_export(
@@ -70,7 +105,7 @@ def check_export(
         problem = _tifffile_problem(path, layout) or _openslide_problem(
             path, layout, reader, origin, samples
         )
-    except (tifffile.TiffFileError, openslide.OpenSlideError, *_UNREADABLE) as error:
+    except _UNREADABLE as error:
         problem = str(error)
     if problem:
         raise ExportError(
@@ -89,21 +124,36 @@ def _from_xml(xml: str, path: Path) -> dict[str, Any] | None:
                 record = json.loads("".join(note.itertext()))
                 return record if isinstance(record, dict) else None
     except (ElementTree.ParseError, ValueError) as error:
-        raise ExportError(f"The provenance of {path} is damaged: {error}.") from error
+        raise ExportError(
+            f"{path} is damaged in its provenance; copy it again, or export it again."
+        ) from error
     return None
 
 
-def _digest(page: Any, path: Path) -> str:
-    digests = []
-    file = page.parent.filehandle
-    for n, (offset, length) in enumerate(zip(page.dataoffsets, page.databytecounts, strict=True)):
-        file.seek(offset)
-        data = file.read(length)
-        digests.append(hashlib.sha256(data).hexdigest())
-        decoded = page.decode(data, n)[0] if len(data) == length else None
-        if decoded is None:
-            raise ValueError(f"tile {n} of the level {page.imagewidth} px wide is cut off")
+def _digest(page: Any) -> str:
+    """Return the checksum of a level's tiles, having decoded each of them, a few at a time."""
+    spans = list(zip(page.dataoffsets, page.databytecounts, strict=True))
+    digests: list[str] = []
+    with ThreadPoolExecutor() as pool:
+        for first in range(0, len(spans), TILES_AT_ONCE):
+            data = [_stored(page, *span) for span in spans[first : first + TILES_AT_ONCE]]
+            numbers = range(first, first + len(data))
+            digests += pool.map(partial(_tile_digest, page), numbers, data)
     return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def _stored(page: Any, offset: int, length: int) -> bytes:
+    page.parent.filehandle.seek(offset)
+    data: bytes = page.parent.filehandle.read(length)
+    if len(data) != length:
+        raise ValueError(f"the level {page.imagewidth} px wide is cut off")
+    return data
+
+
+def _tile_digest(page: Any, number: int, data: bytes) -> str:
+    if page.decode(data, number)[0] is None:
+        raise ValueError(f"tile {number} of the level {page.imagewidth} px wide is empty")
+    return hashlib.sha256(data).hexdigest()
 
 
 def _mpp(path: Path) -> float | None:

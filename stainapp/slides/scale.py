@@ -2,7 +2,9 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
+from stainapp.errors import SlideError
 from stainapp.slides.reader import SlideInfo
 
 UM_PER_INCH = 25_400.0
@@ -10,6 +12,9 @@ UM_PER_INCH = 25_400.0
 FINEST_MPP, COARSEST_MPP = 0.01, 20.0
 """What a microscope can have recorded. Printers' defaults (72, 96, 300 dpi: 353, 265, 85 um)
 lie far outside, flatbed scanners at their finest just so."""
+
+RECORDED_MPP = "stainapp.recorded_mpp"
+"""The slide property that keeps the file's own pixel size where the user gave another."""
 
 UM_PER_UNIT: Mapping[str, float] = {
     "µm": 1.0, "μm": 1.0, "um": 1.0, "micron": 1.0, "microns": 1.0, "micrometer": 1.0,
@@ -35,6 +40,25 @@ def agreed_mpp(x_um: float | None, y_um: float | None) -> tuple[float | None, di
     if max(sizes) - min(sizes) > 0.01 * mean:
         return None, {"stainapp.mpp": f"x and y differ ({recorded} um); unused"}
     return mean, {}
+
+
+def refuse_impossible(mpp: float) -> None:
+    """Check a pixel size that somebody typed.
+
+    Raises:
+        SlideError: no microscope has that pixel size.
+    """
+    if not FINEST_MPP <= mpp <= COARSEST_MPP:
+        raise SlideError(
+            f"A pixel size of {mpp:g} um is not possible; "
+            f"give one from {FINEST_MPP:g} to {COARSEST_MPP:g} um per pixel."
+        )
+
+
+def with_users_mpp(info: SlideInfo, mpp: float) -> SlideInfo:
+    """Put the user's pixel size in place of the recorded one, which stays in the properties."""
+    kept = {} if info.mpp in (None, mpp) else {RECORDED_MPP: str(info.mpp)}
+    return replace(info, mpp=mpp, properties={**info.properties, **kept})
 
 
 def guess_mpp(info: SlideInfo) -> float | None:

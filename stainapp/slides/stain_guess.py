@@ -5,13 +5,19 @@ Johnston 2001): haematoxylin (0.65, 0.70, 0.29), eosin (0.07, 0.99, 0.11), DAB (
 0.78), Schiff's magenta (0.18, 0.84, 0.51). The bounds were set on some twenty slides and fields.
 """
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stainapp.geometry import Rect
 from stainapp.slides.reader import RgbImage, SlideReader
-from stainapp.slides.tissue import is_dark_field, mask_of, optical_density, overview
+from stainapp.slides.tissue import Mask, is_dark_field, mask_of, optical_density, overview
+
+UNKNOWN = "unknown"
+"""Said of a damaged slide whose sound parts show no tissue."""
 
 OVERVIEW_PX = 1024
 """Fine enough that single dark nuclei and marker-positive cells keep their own colour."""
@@ -24,29 +30,48 @@ LEAST_GREY_DENSITY = 0.6
 
 
 def guess_stain(reader: SlideReader) -> str:
-    """Return "H&E", "PAS", "DAB", "haematoxylin", "unstained", "grey" or "fluorescence".
+    """Return "H&E", "PAS", "DAB", "haematoxylin", "unstained", "grey", "fluorescence" or `UNKNOWN`.
 
-    A made slide, such as the phantom, says itself what it is.
+    A made slide, such as the phantom, says itself what it is. What stands in for damaged
+    parts is left out of the guess.
     """
     if "stain" in reader.info.properties:
         return reader.info.properties["stain"]
-    image, _ = overview(reader, OVERVIEW_PX)
-    return stain_of(image)
+    image, downsample = overview(reader, OVERVIEW_PX)
+    return stain_of(image, _outside(reader.damaged, image.shape[:2], downsample))
 
 
-def stain_of(image: RgbImage) -> str:
-    """Guess from an overview, (H, W, 3) uint8."""
-    if is_dark_field(image):
+def stain_of(image: RgbImage, sound: Mask | None = None) -> str:
+    """Guess from an overview, (H, W, 3) uint8.
+
+    Args:
+        image: the overview.
+        sound: the pixels to go by, (H, W) bool; None for all.
+    """
+    sound = np.ones(image.shape[:2], bool) if sound is None else sound
+    if not sound.any():
+        return UNKNOWN
+    if is_dark_field(image[sound][None]):
         return "fluorescence"
-    tissue = image[mask_of(image)]
+    tissue = image[mask_of(image) & sound]
     density = optical_density(tissue[None])[0]
     stained = density.sum(axis=1) > LEAST_DENSITY
     if stained.sum() < max(1, 0.1 * len(tissue)):
-        return "unstained"
+        return "unstained" if sound.all() else UNKNOWN
     colours = tissue[stained]
     if np.ptp(colours.astype(np.int16), axis=1).mean() < 5:
         return "grey" if density[stained].sum(axis=1).mean() > LEAST_GREY_DENSITY else "unstained"
     return _by_direction(_tints(density[stained]))
+
+
+def _outside(damaged: Iterable[Rect], shape: tuple[int, int], downsample: float) -> Mask:
+    """Return the overview's pixels, (H, W) bool, that no damaged part reaches into."""
+    sound = np.ones(shape, bool)
+    for rect in damaged:
+        bad = rect.scaled(1 / downsample)
+        rows = slice(math.floor(bad.y), math.ceil(bad.bottom))
+        sound[rows, math.floor(bad.x) : math.ceil(bad.right)] = False
+    return sound
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """OME-TIFF and plain TIFF of any size through tifffile, never more than a few tiles at once."""
 
+import logging
 import math
 import weakref
 from collections.abc import Sequence
@@ -18,6 +19,12 @@ from stainapp.slides.scale import UM_PER_INCH, UM_PER_UNIT, agreed_mpp
 from stainapp.slides.tiff_pixels import TiffImage, open_tiff
 
 CACHE_BYTES = 192 * 1024 * 1024
+
+# tifffile logs each tag and page of a damaged file that it cannot read, which Python prints
+# where nobody listens. What matters of it comes as an exception and is told in our own words.
+_tifffiles_log = logging.getLogger("tifffile")
+_tifffiles_log.addHandler(logging.NullHandler())
+_tifffiles_log.propagate = False
 
 _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 282, 283, 296
 _UM_PER_RESOLUTION_UNIT = {2: UM_PER_INCH, 3: 10_000.0}

@@ -15,6 +15,7 @@ from stainapp.geometry import Rect
 from stainapp.slides.reader import RgbImage, SlideReader
 
 Mask = NDArray[np.bool_]
+Places = NDArray[np.int64]
 
 DARK = 48
 """Grey level below which all three channels are a black border, or a fluorescence background."""
@@ -81,13 +82,25 @@ def choose_tissue(
         At most ``count`` squares that do not overlap; none on a blank slide.
     """
     mask, downsample = tissue_mask(reader)
-    corners, shares = _shares(mask, downsample, (reader.info.width_px, reader.info.height_px), side)
+    size = reader.info.width_px, reader.info.height_px
+    return choose_squares(mask, downsample, size, count, side, min_tissue)
+
+
+def choose_squares(
+    mask: Mask,
+    downsample: float,
+    size_px: tuple[int, int],
+    count: int,
+    side: float,
+    min_tissue: float,
+) -> list[Rect]:
+    """Choose as `choose_tissue` on a slide whose mask is known, as by `tissue_mask`."""
+    x, y, shares = _shares(mask, downsample, size_px, side)
     for halvings in range(5):
-        good = [corner for corner, share in zip(corners, shares, strict=True)
-                if share > 0 and share >= min_tissue / 2**halvings]  # fmt: skip
-        if good:
+        good = np.flatnonzero((shares > 0) & (shares >= min_tissue / 2**halvings))
+        if len(good):
             picks = np.linspace(0, len(good) - 1, min(count, len(good))).round().astype(int)
-            return [Rect(x, y, side, side) for x, y in (good[pick] for pick in picks)]
+            return [Rect(int(x[n]), int(y[n]), side, side) for n in good[picks]]
     return []
 
 
@@ -185,25 +198,30 @@ def _blurred(mask: Mask) -> NDArray[np.uint8]:
 
 def _shares(
     mask: Mask, downsample: float, size: tuple[int, int], side: float
-) -> tuple[list[tuple[int, int]], list[float]]:
-    """Lay a grid of squares on the slide, in Morton order, with the share of tissue in each."""
-    columns, rows = (max(1, int(extent // side)) for extent in size)
-    left, top = (
-        max(0, int(extent - n * side) // 2) for extent, n in zip(size, (columns, rows), strict=True)
+) -> tuple[Places, Places, NDArray[np.float64]]:
+    """Lay a grid of squares on the slide, in Morton order.
+
+    Returns:
+        Left and top of each square, in level-0 pixels, and its share of tissue.
+    """
+    counts = [max(1, int(extent // side)) for extent in size]
+    first = [max(0, int(extent - n * side) // 2) for extent, n in zip(size, counts, strict=True)]
+    column, row = (index.ravel() for index in np.indices(counts))
+    order = np.argsort(_morton(column, row))
+    x, y = (
+        (start + index[order] * side).astype(np.int64)
+        for start, index in zip(first, (column, row), strict=True)
     )
     summed = np.pad(mask.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
-    corners, shares = [], []
-    for column, row in sorted(np.ndindex(columns, rows), key=_morton):
-        x, y = int(left + column * side), int(top + row * side)
-        x0, x1 = (int(np.clip(round(v / downsample), 0, mask.shape[1])) for v in (x, x + side))
-        y0, y1 = (int(np.clip(round(v / downsample), 0, mask.shape[0])) for v in (y, y + side))
-        tissue = summed[y1, x1] - summed[y0, x1] - summed[y1, x0] + summed[y0, x0]
-        corners.append((x, y))
-        shares.append(float(tissue) / max(1.0, (side / downsample) ** 2))
-    return corners, shares
+    x0, x1 = (np.rint(v / downsample).clip(0, mask.shape[1]).astype(int) for v in (x, x + side))
+    y0, y1 = (np.rint(v / downsample).clip(0, mask.shape[0]).astype(int) for v in (y, y + side))
+    tissue = summed[y1, x1] - summed[y0, x1] - summed[y1, x0] + summed[y0, x0]
+    return x, y, tissue / max(1.0, (side / downsample) ** 2)
 
 
-def _morton(cell: tuple[int, ...]) -> int:
+def _morton(column: Places, row: Places) -> Places:
     """Interleave the bits of column and row: neighbours in this order are near each other."""
-    column, row = cell
-    return int(f"{row:b}", 4) * 2 + int(f"{column:b}", 4)
+    code = np.zeros_like(column)
+    for bit in range(31):
+        code |= (column >> bit & 1) << 2 * bit | (row >> bit & 1) << (2 * bit + 1)
+    return code

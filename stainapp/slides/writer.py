@@ -9,6 +9,7 @@ to go on after an interruption, with the same bytes as if there had been none.
 import hashlib
 import os
 import time
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -33,6 +34,13 @@ from stainapp.slides.reader import RgbImage, SlideReader
 BAND = 4
 """Rows of tiles read together."""
 MAX_COLUMNS = 4
+FOREIGN_SUFFIXES = {
+    ".bif", ".bmp", ".czi", ".dcm", ".gif", ".jp2", ".jpeg", ".jpg", ".mrxs", ".ndpi", ".png",
+    ".qptiff", ".scn", ".svs", ".svslide", ".vms", ".vmu", ".vsi", ".webp", ".zarr",
+}  # fmt: skip
+"""What other kinds of images are called; under such a name an export would not be found out."""
+_CODEC_ERRORS = (RuntimeError, ValueError, ImportError, MemoryError, zlib.error)
+"""What imagecodecs raises: of damaged data, or of a codec that this computer lacks."""
 SOFTWARE = f"stainapp {__version__}"
 
 
@@ -61,20 +69,22 @@ def write_slide(  # noqa: PLR0913 - keyword-only choices, each with a default
         compression: "deflate" and "zstd" keep every bit; "jpeg" is about ten times smaller.
         quality: of JPEG, 1..100.
         overwrite: whether an existing file may be replaced.
-        resume: go on with an interrupted export of the same, and keep what is
-            finished when this one is interrupted.
+        resume: go on with an interrupted export of the same, if there is one, and keep what
+            is finished when this one is cancelled or fails.
         token: stops the export between two pieces of work.
         progress: called with the tiles written and all tiles.
         workers: threads that compress; None chooses by the processor.
 
     Raises:
-        ExportError: the file cannot be written, or did not read back as it was written.
+        ExportError: the file cannot be written, is being written by another export, or did not
+            read back as it was written.
         SlideError: the reader failed.
         Cancelled: the token was set.
     """
     token = token or CancelToken()
     x, y, width, height = _whole_pixels(reader, region)
     _check_target(reader, path, overwrite)
+    _check_suffix(path)
     layout = Layout.of(width, height, compression, quality, reader.info.mpp)
     origin = {
         "identity": reader.info.identity, "region": [x, y, width, height],
@@ -86,6 +96,7 @@ def write_slide(  # noqa: PLR0913 - keyword-only choices, each with a default
     except OSError as error:
         raise _unwritable(path, error) from error
     try:
+        _check_target(reader, path, overwrite)  # again: another export of it may just have ended
         with ThreadPoolExecutor(workers or min(os.cpu_count() or 1, 8)) as pool:
             _write_tiles(reader, (x, y), layout, part, pool, token, progress)
         _finish(part, layout, path.name, _record(provenance, origin, layout, part))
@@ -125,7 +136,7 @@ def _write_tiles(
     def put(limit: int) -> None:
         nonlocal done
         while len(pending) > limit:
-            part.append(pending.popleft().result())
+            part.append(_made(pending.popleft(), part.target, layout.compression))
             done += 1
             if progress:
                 progress(done, total)
@@ -202,6 +213,16 @@ def _padded(tile: RgbImage) -> RgbImage:
 def _encode(layout: Layout, pixels: RgbImage, damaged: bool) -> Tile:
     data = layout.encode(pixels)
     return Tile(data, hashlib.sha256(data).hexdigest(), damaged)
+
+
+def _made(future: Future[Tile], target: Path, compression: Compression) -> Tile:
+    try:
+        return future.result()
+    except _CODEC_ERRORS as error:
+        raise ExportError(
+            f"{target} could not be written: compressing its tiles as {compression}, or reading "
+            "them back from the disk, failed; check the disk, or choose another compression."
+        ) from error
 
 
 def _finer_tiles(
@@ -285,7 +306,15 @@ def _check_target(reader: SlideReader, path: Path, overwrite: bool) -> None:
         if path.samefile(reader.info.path):
             raise ExportError(f"{path} is the slide that is read; choose another name.")
     if not overwrite:
-        raise ExportError(f"{path} exists; choose another name or allow overwriting.")
+        raise ExportError(f"{path} exists; give --overwrite, or choose another name.")
+
+
+def _check_suffix(path: Path) -> None:
+    if path.suffix.lower() in FOREIGN_SUFFIXES:
+        raise ExportError(
+            f"{path} cannot be written as {path.suffix}, only as OME-TIFF; "
+            f"name it {path.stem}.ome.tiff."
+        )
 
 
 def _unwritable(path: Path, error: OSError) -> ExportError:

@@ -15,7 +15,7 @@ from stainapp.settings import Settings, load_settings, save_settings, with_recen
 from stainapp.slides.reader import SlideReader
 from stainapp.ui.background import Background
 from stainapp.ui.current_slide import CurrentSlide
-from stainapp.ui.main_window import LAYOUTS, MainWindow
+from stainapp.ui.main_window import MainWindow
 from stainapp.ui.open_slide import OpenedSlide
 from stainapp.ui.requests import Requests
 from stainapp.ui.screenshot import Screenshot
@@ -70,7 +70,7 @@ class App(QObject):
         self.window = MainWindow(self.view, colours)
         self.current = CurrentSlide(self.background, self)
         self.virtual = VirtualStain(default_store(), self.service, self.view, self)
-        self.virtual.device = settings.device
+        self.virtual.device = usable_device(settings.device)
         self.requests = Requests(self.window, self.current, self.virtual, self.background)
         self._closed = False
         self._connect()
@@ -139,8 +139,10 @@ class App(QObject):
         self.view.set_minimap_visible(settings.show_minimap)
         self.view.set_scale_bar_visible(settings.show_scale_bar)
         window.action(f"theme-{settings.theme}").setChecked(True)
-        window.action(f"device-{settings.device.partition(':')[0]}").setChecked(True)
-        window.status.show_device(settings.device)
+        window.action("device-mps").setEnabled(sys.platform == "darwin")
+        window.action("device-cuda").setEnabled(sys.platform != "darwin")
+        window.action(f"device-{self.virtual.device.partition(':')[0]}").setChecked(True)
+        window.status.show_device(self.virtual.device)
         self.requests.show_recent(settings.recent)
 
     def use_theme(self, theme: str) -> None:
@@ -181,10 +183,19 @@ class App(QObject):
         if options.rotate:
             self.view.rotate_by(options.rotate)
         if options.model is not None:
-            self.requests.start_model(options.model, options.template)
+            self._start_model(options.model, options.template)
 
     def _on_retired(self, reader: SlideReader) -> None:
         self.service.when_idle(reader.close)
+
+    def _start_model(self, model_id: str, template: Path | None) -> None:
+        slide = self.current.slide
+        if slide is not None and slide.reader.info.mpp is None and self.options.screenshot:
+            self.virtual.failed.emit(
+                f"{slide.name} does not say how large its pixels are; give --mpp."
+            )
+        else:
+            self.requests.start_model(model_id, template)
 
     def _on_shown(self, entry: object) -> None:
         self.window.stains.show_active(entry is not None)
@@ -221,6 +232,12 @@ class App(QObject):
             log.warning("%s", error)
 
 
+def usable_device(device: str) -> str:
+    """Return the device that is remembered, or "auto" where this system never has it."""
+    apple = sys.platform == "darwin"
+    return "auto" if device.startswith("cuda" if apple else "mps") else device
+
+
 def run_app(options: ViewOptions) -> int:
     """Open the window and return the exit code once it is closed."""
     application = QApplication.instance() or QApplication(["stainapp"])
@@ -238,7 +255,14 @@ def run_app(options: ViewOptions) -> int:
     _report_surprises(app.window.messages.say)
     shot = None
     if options.screenshot is not None:
-        shot = Screenshot(app.view, app.current, app.virtual, options.screenshot, options.wait_s)
+        shot = Screenshot(
+            app.view,
+            app.current,
+            app.virtual,
+            options.screenshot,
+            options.wait_s,
+            slide_expected=options.slide is not None,
+        )
     QTimer.singleShot(0, app.start)
     code = application.exec()
     app.close()
@@ -262,6 +286,3 @@ def _report_surprises(say: Callable[[str], None]) -> None:
         say(f"Something unexpected went wrong: {error}. The log has the details.")
 
     sys.excepthook = hook
-
-
-__all__ = ["LAYOUTS", "App", "ViewOptions", "run_app"]

@@ -36,11 +36,17 @@ class ExportDialog(QDialog):
     _advanced = Signal(object)  # (done, total), from the writing thread
 
     def __init__(
-        self, virtual: "VirtualSlide", slide_name: str, view: Rect, parent: QWidget | None = None
+        self,
+        virtual: "VirtualSlide",
+        slide_name: str,
+        view: Rect,
+        misfit: str,
+        parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle("Export stained slide")
         self._virtual = virtual
+        self._misfit = misfit
         self._token = CancelToken()
         self.writing = False
         self._background = Background(self)
@@ -76,6 +82,7 @@ class ExportDialog(QDialog):
                 self._virtual,
                 Path(self.path.text()).expanduser(),
                 self.region.currentData(),
+                self._misfit,
                 self._token,
                 self._report,
             ),
@@ -138,10 +145,13 @@ def export(
     virtual: "VirtualSlide",
     target: Path,
     region: Rect | None,
+    misfit: str,
     token: CancelToken,
     progress: "Progress",
 ) -> Path:
     """Write a virtual slide; not for the GUI thread."""
     from stainapp.cohort import export_virtual
 
-    return export_virtual(virtual, target, region=region, token=token, progress=progress)
+    return export_virtual(
+        virtual, target, region=region, misfit=misfit, token=token, progress=progress
+    )

@@ -286,9 +286,12 @@ class Pane(pg.GraphicsView):
         return True
 
     def _on_gesture(self, event: QGestureEvent) -> bool:
+        """Zoom and turn by two fingers on a touch screen."""
         pinch = event.gesture(Qt.GestureType.PinchGesture)
         if not isinstance(pinch, QPinchGesture):
             return False
-        at = self.viewport().mapFromGlobal(pinch.centerPoint().toPoint())
-        self._zoom_at(pinch.scaleFactor(), QPointF(at))
+        at = self.viewport().mapFromGlobal(pinch.centerPoint())
+        self._zoom_at(pinch.scaleFactor(), at)
+        turned = pinch.rotationAngle() - pinch.lastRotationAngle()
+        self.viewpoint.move(self.viewpoint.camera.turned(turned))
         return True

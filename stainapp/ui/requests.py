@@ -28,7 +28,7 @@ SLIDE_FILTER = (
 )
 IMAGE_FILTER = "Images (*.png *.jpg *.jpeg *.tif *.tiff *.svs *.ndpi);;All files (*)"
 MODEL_FILTER = "Checkpoints (*.pth *.pt *.safetensors);;All files (*)"
-PHANTOM_SAMPLE = "phantom:he:20000:7"
+PHANTOM_SAMPLE = "phantom:he:8000:7"
 IHC_SAMPLE = "sample:ihc"
 
 
@@ -184,7 +184,10 @@ class Requests(QObject):
         if virtual is None:
             self._window.messages.say("Show a virtual stain first; then it can be exported.")
             return
-        dialog = ExportDialog(virtual, slide.name, self._window.view.visible_region(), self._window)
+        entry = self._virtual.entry
+        misfit = entry.compatibility.reason if entry else ""
+        field = self._window.view.visible_region()
+        dialog = ExportDialog(virtual, slide.name, field, misfit, self._window)
         dialog.failed.connect(self._window.messages.say)
         self._show(dialog)
 

@@ -24,10 +24,13 @@ class Screenshot(QObject):
         virtual: VirtualStain,
         path: Path,
         wait_s: float,
+        *,
+        slide_expected: bool = True,
     ) -> None:
         super().__init__()
         self._view, self._virtual = view, virtual
         self._path = path
+        self._slide_expected = slide_expected
         self.code = 1
         self._rest = QTimer(self)
         self._rest.setSingleShot(True)
@@ -41,6 +44,8 @@ class Screenshot(QObject):
         virtual.idle.connect(self._rest.start)
         view.tiles_waiting.connect(self._on_waiting)
         current.failed.connect(self._give_up)
+        if not slide_expected:
+            self._rest.start()
         virtual.failed.connect(self._give_up)
 
     def _on_waiting(self, tiles: int) -> None:
@@ -48,7 +53,7 @@ class Screenshot(QObject):
             self._rest.stop()
 
     def _on_rest(self) -> None:
-        if self._virtual.busy or not self._view.is_settled:
+        if self._virtual.busy or (self._slide_expected and not self._view.is_settled):
             return
         picture = self._view.window().grab()
         if picture.save(str(self._path)):

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
@@ -21,7 +22,8 @@ from stainapp.ui.feeds import Tile, TileFeed, yield_to_window
 
 log = logging.getLogger(__name__)
 
-STAINING_NICENESS = 15
+STAINING_NICENESS = 5
+"""Behind the window, but not starved by whatever else the machine does."""
 CACHE_BYTES = 512 << 20
 LIVE_COST = 4.4
 """Network pixels for each shown pixel above which the preview stays."""
@@ -98,9 +100,11 @@ class StainService(QObject):
         *,
         prepare: Prepare | None = None,
         cache: TileCache[Tile] | None = None,
+        load: Callable[[], None] | None = None,
     ) -> None:
         super().__init__(parent)
         self._prepare = prepare or prepare_model
+        self._load = load or load_libraries
         self._cache = cache or TileCache(CACHE_BYTES)
         self._thread = ThreadPoolExecutor(
             1, "staining", initializer=yield_to_window, initargs=(STAINING_NICENESS,)
@@ -108,6 +112,7 @@ class StainService(QObject):
         self._request: StainRequest | None = None
         self._feed: TileFeed | None = None
         self._busy = False
+        self._warm = False
         self._reported.connect(self._on_reported)
 
     @property
@@ -136,6 +141,12 @@ class StainService(QObject):
         self._request = StainRequest(source, folder, device, template)
         self._busy = True
         self._thread.submit(self._work, self._request)
+
+    def warm_up(self) -> None:
+        """Load the libraries ahead, in a quiet moment; again, it does nothing."""
+        if not self._warm:
+            self._warm = True
+            self._thread.submit(self._load)
 
     def stop(self) -> None:
         """Give up what is asked for. Work under way ends within one batch; see `when_idle`."""
@@ -235,12 +246,18 @@ class _Teller:
         self("notice", words)
 
 
+def load_libraries() -> None:
+    """Load what the first network needs; takes seconds. What fails here, `prepare_model` tells."""
+    preload()
+    for module in ("virtual_slide", "network_stainer"):
+        import_module(f"stainapp.models.{module}")
+
+
 def prepare_model(request: StainRequest, tell: Tell) -> VirtualReader:
     """Open a model, show a preview, calibrate on the slide's tissue; the real `Prepare`.
 
-    Imports torch, so it must run on the staining thread.
+    Imports torch for a network, so it must run on the staining thread.
     """
-    preload()
     from stainapp.models.stainer import open_stainer
     from stainapp.models.virtual_slide import VirtualSlide, calibrate_slide, quick_preview
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import hypot
 
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QBrush, QColor, QImage, QPainter, QPixmap, QTransform
@@ -134,7 +135,7 @@ class TileLayer(QGraphicsItem):
         if self._smooth or not self._keys:
             return False
         downsample = self._feeds[0].grid.steps[self._keys[0].level].downsample
-        return abs(device.determinant()) ** 0.5 * downsample < HALF_BELOW
+        return hypot(device.m11(), device.m12()) * downsample < HALF_BELOW
 
     def _paint_through_buffer(self, painter: QPainter, widget: QWidget) -> None:
         """Paint translucent tiles as one picture: where they overlap, none shows through."""
@@ -169,9 +170,7 @@ class TileLayer(QGraphicsItem):
         painter.setWorldTransform(world)
 
 
-def stand_ins(
-    feeds: Sequence[TileFeed], key: TileKey, *, small: bool = False
-) -> Iterator[Piece]:
+def stand_ins(feeds: Sequence[TileFeed], key: TileKey, *, small: bool = False) -> Iterator[Piece]:
     """Yield what to paint, in this order, for a tile that the first feed does not have.
 
     Args:

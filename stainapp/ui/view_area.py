@@ -1,6 +1,7 @@
 """The panes and how they are arranged: real and virtual, the same field in all at all times."""
 
-from enum import Enum
+from dataclasses import replace
+from typing import Any
 
 from PySide6.QtCore import QEvent, Signal, Slot
 from PySide6.QtGui import QImage, QResizeEvent
@@ -8,25 +9,18 @@ from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from stainapp.geometry import Rect
 from stainapp.slides.reader import SlideInfo, SlideReader
+from stainapp.ui.arrangement import Arrangement, Layout
 from stainapp.ui.camera import Camera, Viewpoint, zoom_for_magnification
 from stainapp.ui.feeds import TileFeed
 from stainapp.ui.field import Field, single_shot
 from stainapp.ui.minimap import Minimap
 from stainapp.ui.pane import MARGIN_PX, Pane
-from stainapp.ui.pane_marks import GROUND, Chip, real_chips, virtual_chips
 from stainapp.ui.tile_layer import best_level
+
+__all__ = ["Layout", "ViewArea"]
 
 REST_MS = 120
 """How long the view must stand still before it is painted smoothly."""
-
-
-class Layout(Enum):
-    """How panes are arranged."""
-
-    SINGLE = "single"
-    SIDE_BY_SIDE = "side-by-side"
-    CURTAIN = "curtain"
-    FADE = "fade"
 
 
 class ViewArea(QWidget):
@@ -48,9 +42,7 @@ class ViewArea(QWidget):
         self.panes = (Pane(self.viewpoint, self), Pane(self.viewpoint, self))
         self.minimap = Minimap(self.field.pool, self)
         self._info: SlideInfo | None = None
-        self._layout = Layout.SINGLE
-        self._curtain, self._fade = 0.5, 1.0
-        self._virtual_visible, self._peeking = True, False
+        self._arrangement = Arrangement()
         self._real_title, self._virtual_title = "", ""
         self._fit: Camera | None = None
         self._settled = False
@@ -60,12 +52,12 @@ class ViewArea(QWidget):
 
     @property
     def arrangement(self) -> Layout:
-        return self._layout
+        return self._arrangement.layout
 
     @property
     def curtain(self) -> float:
         """The divider's place, as a share of the pane's width from its left."""
-        return self._curtain
+        return self._arrangement.curtain
 
     @property
     def is_settled(self) -> bool:
@@ -74,7 +66,7 @@ class ViewArea(QWidget):
 
     @property
     def virtual_visible(self) -> bool:
-        return self._virtual_visible
+        return self._arrangement.virtual_visible
 
     # what is shown
 
@@ -125,30 +117,25 @@ class ViewArea(QWidget):
     # how it is shown
 
     def set_layout(self, layout: Layout) -> None:
-        self._layout = layout
         self.panes[1].setVisible(layout is Layout.SIDE_BY_SIDE)
         self._on_cursor_left()
-        self._arrange()
+        self._arrange(layout=layout)
 
     def set_curtain(self, fraction: float) -> None:
         """Move the curtain's divider: real to its left, virtual to its right."""
-        self._curtain = min(max(fraction, 0.0), 1.0)
-        self._arrange()
-        self.curtain_moved.emit(self._curtain)
+        self._arrange(curtain=min(max(fraction, 0.0), 1.0))
+        self.curtain_moved.emit(self.curtain)
 
     def set_fade(self, opacity: float) -> None:
         """Set how much of the virtual stain shows over the real one in the fade layout."""
-        self._fade = min(max(opacity, 0.0), 1.0)
-        self._arrange()
+        self._arrange(fade=min(max(opacity, 0.0), 1.0))
 
     def peek(self, on: bool) -> None:
         """Show the real slide everywhere for as long as a key is held."""
-        self._peeking = on
-        self._arrange()
+        self._arrange(peeking=on)
 
     def set_virtual_visible(self, visible: bool) -> None:
-        self._virtual_visible = visible
-        self._arrange()
+        self._arrange(virtual_visible=visible)
 
     def set_minimap_visible(self, visible: bool) -> None:
         self.minimap.set_wished(visible)
@@ -248,41 +235,19 @@ class ViewArea(QWidget):
         for pane in self.panes:
             pane.set_scale(self._info.mpp if self._info else None)
 
-    def _arrange(self) -> None:
-        """Bring panes and layers into line with the layout and what there is to show."""
-        virtual = bool(self.field.virtual) and self._virtual_visible and not self._peeking
-        first, second = self.panes
-        layout = self._layout
-        over = virtual and layout is not Layout.SIDE_BY_SIDE
-        covers = over and layout is Layout.SINGLE
-        first.real.setVisible(not covers)
-        first.virtual.setVisible(over)
-        first.virtual.set_opacity(self._fade if layout is Layout.FADE else 1.0)
-        first.set_curtain(self._curtain if over and layout is Layout.CURTAIN else None)
-        second.real.setVisible(self._peeking)
-        second.virtual.setVisible(virtual)
+    def _arrange(self, **changes: Any) -> None:
+        """Bring panes and layers into line with the arrangement and what there is to show."""
+        self._arrangement = replace(self._arrangement, **changes)
+        self._arrangement.show_layers(self.panes, bool(self.field.virtual))
         self._show_chips()
         self._settled = False
         self._turn.start()
 
     def _show_chips(self) -> None:
-        """Name what each pane shows; a virtual picture is never without its badge."""
-        virtual = bool(self.field.virtual) and self._virtual_visible and not self._peeking
-        real = real_chips(self._real_title) if self._info else ()
-        title = self._virtual_title
-        if self._layout is Layout.FADE:
-            title = f"{title}  {100 * self._fade:.0f} %"
-        stained = virtual_chips(title, self.field.only_preview) if virtual else ()
-        first, second = self.panes
-        if not virtual or self._layout is Layout.SIDE_BY_SIDE:
-            first.set_chips(real)
-        elif self._layout is Layout.SINGLE:
-            first.set_chips(stained)
-        else:
-            first.set_chips(real, stained)
-        hint = "no virtual stain" if self._info else ""
-        none = (Chip(hint, GROUND),) if hint else ()
-        second.set_chips(stained or (real if self._peeking else none))
+        if self._info is not None:
+            title = self._virtual_title if self.field.virtual else None
+            preview = self.field.only_preview
+            self._arrangement.show_chips(self.panes, self._real_title, title, preview)
 
     def _place_minimap(self) -> None:
         margin = round(MARGIN_PX)

@@ -10,6 +10,7 @@ nothing around them. Stalls are gaps in a 10 ms heartbeat of the GUI thread.
 import argparse
 import contextlib
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -36,6 +37,8 @@ WIDTH_PX, HEIGHT_PX = 1920, 1080
 HEARTBEAT_MS = 10
 FRAME_AIM_MS, SLOW_FRAME_AIM_MS, STALL_AIM_MS = 8.0, 16.0, 50.0
 PATIENCE_S = 300.0
+SWITCH_S = 0.001
+"""As the program itself sets it: how long a thread may keep the interpreter to itself."""
 
 
 class Painted(QObject):
@@ -103,17 +106,18 @@ def measure(arguments: argparse.Namespace) -> list[Figure]:
     steps = 40 if arguments.quick else arguments.steps[0]
     path = real_slide("BS25_HE.tiff") or "phantom:he:20000:7"
     figures: list[Figure] = []
+    sys.setswitchinterval(SWITCH_S)
     with contextlib.closing(open_slide(path)) as slide:
-        for panes in (1, 2):
-            figures += frames(slide, panes, steps)
+        for panes, rotation in ((1, 0.0), (2, 0.0), (2, 20.0)):
+            figures += frames(slide, panes, steps, rotation)
         figures += stalls(slide, 2.0 if arguments.quick else 20.0)
     return figures
 
 
-def frames(slide: SlideReader, panes: int, steps: int) -> list[Figure]:
+def frames(slide: SlideReader, panes: int, steps: int, rotation: float) -> list[Figure]:
     """Measure the same script cold and warm, and bare painting after each warm frame."""
     with window(slide, panes) as view:
-        cameras = script(slide, steps)
+        cameras = [camera.turned(rotation) for camera in script(slide, steps)]
         cold = [frame(view, camera)[0] for camera in cameras]
         settle(view)
         for camera in cameras:  # waits for every tile once, so that nothing is to come
@@ -130,7 +134,7 @@ def frames(slide: SlideReader, panes: int, steps: int) -> list[Figure]:
             peer.append(bare_frame(bare))
         for widget in bare:
             widget.close()
-    name = f"{panes} pane" + "s" * (panes > 1)
+    name = f"{panes} pane" + "s" * (panes > 1) + f", turned {rotation:g} degrees" * bool(rotation)
     return [
         Figure(f"{name}, warm: median frame", median(warm), "ms", FRAME_AIM_MS),
         Figure(f"{name}, warm: 95 % of frames", p95(warm), "ms", SLOW_FRAME_AIM_MS),
@@ -143,14 +147,14 @@ def frames(slide: SlideReader, panes: int, steps: int) -> list[Figure]:
 
 
 def stalls(slide: SlideReader, lasting_s: float) -> list[Figure]:
-    """Measure the longest wait of the GUI thread while panning, without and with a network."""
+    """Measure the longest wait of the GUI thread while panning, from a model's start on."""
     from stainapp.models.card import Arch
     from tests.benchmarks.stain import drawn_model
 
     figures = []
     with tempfile.TemporaryDirectory() as folder:
         model = drawn_model(Arch(family="resnet", blocks=9, ngf=64), Path(folder, "model"))
-        for name, stained in (("no network", None), ("a network runs", model)):
+        for name, stained in (("Macenko", None), ("a network runs", model)):
             with window(slide, 2, stained, wait=False) as view:
                 gaps = beats_while_panning(view, slide, lasting_s)
             figures += [

@@ -196,6 +196,18 @@ def test_a_foreign_file_has_no_provenance(tmp_path: Path) -> None:
         verify_slide(path)
 
 
+def test_verify_names_what_is_wrong_with_other_people_s_files(tmp_path: Path) -> None:
+    text, gone = tmp_path / "text.ome.tiff", tmp_path / "gone.ome.tiff"
+    text.write_text("no picture")
+    expected = {text: "no sound TIFF", gone: "does not exist", tmp_path: "folder"}
+
+    for path, reason in expected.items():
+        with pytest.raises(ExportError, match=reason) as caught:
+            verify_slide(path)
+        assert str(path) in str(caught.value)
+        assert str(caught.value).count(". ") == 0
+
+
 def test_verify_finds_a_single_changed_byte(target: Path) -> None:
     write_slide(Gradient(1100, 600), target, provenance=RECORD)
     with tifffile.TiffFile(target) as tiff:

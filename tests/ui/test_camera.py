@@ -1,4 +1,5 @@
 import pytest
+from PySide6.QtCore import QPointF
 from pytestqt.qtbot import QtBot
 
 from stainapp.geometry import Rect
@@ -13,6 +14,15 @@ def test_screen_to_slide_and_back_is_where_one_began(camera: Camera) -> None:
     x, y = camera.to_slide(17, 521, PANE)
 
     assert camera.to_screen(x, y, PANE) == pytest.approx((17, 521))
+
+
+@pytest.mark.parametrize("camera", CAMERAS)
+def test_pictures_are_moved_as_points_are(camera: Camera) -> None:
+    moved = camera.transform(PANE).map(QPointF(camera.x + 31, camera.y - 7))
+
+    assert (moved.x(), moved.y()) == pytest.approx(
+        camera.to_screen(camera.x + 31, camera.y - 7, PANE)
+    )
 
 
 @pytest.mark.parametrize("camera", CAMERAS)

@@ -4,13 +4,12 @@ from threading import get_ident
 from typing import Any
 
 import pytest
-from PySide6.QtGui import QPixmap
 from pytestqt.qtbot import QtBot
 
 from stainapp.slides.reader import Level, RgbImage
 from stainapp.tiles.cache import TileCache
 from stainapp.tiles.grid import TileKey
-from stainapp.ui.feeds import TileFeed
+from stainapp.ui.feeds import Tile, TileFeed
 from tests.ui.fakes import GREEN, PlainSlide, PositionSlide
 
 A, B = TileKey(0, 0, 0), TileKey(0, 1, 0)
@@ -73,6 +72,23 @@ def test_a_step_between_levels_shows_the_mean_of_the_finer_one(
 
     assert slide.reads == [(1024, 1024, 0, 1024, 1024)]
     assert colour(feed, key, 100, 40) == ((1024 + 200) // 32, (1024 + 80) // 32, 0)
+
+
+def test_each_tile_comes_with_a_half_of_the_same_field(
+    qtbot: QtBot, pool: ThreadPoolExecutor
+) -> None:
+    feed = make_feed(PositionSlide(levels=(Level(700, 600, 1.0),)), pool)
+    edge = TileKey(0, 1, 1)
+
+    with qtbot.waitSignal(feed.arrived):
+        feed.want([edge])
+
+    full, half = feed.tile(edge), feed.half(edge)
+    assert full is not None
+    assert half is not None
+    assert (half.width(), half.height()) == (full.width() // 2, full.height() // 2)
+    for x, y in ((10, 10), (80, 30)):
+        assert half.toImage().pixelColor(x, y) == full.toImage().pixelColor(2 * x, 2 * y)
 
 
 def test_an_edge_tile_holds_only_what_lies_on_the_slide(
@@ -186,7 +202,7 @@ def test_steps_that_are_not_live_are_neither_read_nor_waited_for(
 def test_two_feeds_of_one_cache_keep_their_pictures_apart(
     qtbot: QtBot, pool: ThreadPoolExecutor
 ) -> None:
-    cache = TileCache[QPixmap](64 << 20)
+    cache = TileCache[Tile](64 << 20)
     rose = TileFeed(PlainSlide(identity="rose"), cache, pool)
     green = TileFeed(PlainSlide(GREEN, identity="green"), cache, pool)
 

@@ -2,8 +2,8 @@ from collections.abc import Iterator
 
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
-from PySide6.QtGui import QWheelEvent
-from PySide6.QtWidgets import QApplication
+from PySide6.QtGui import QNativeGestureEvent, QPointingDevice, QWheelEvent
+from PySide6.QtWidgets import QApplication, QGestureEvent, QPinchGesture
 from pytestqt.qtbot import QtBot
 
 from stainapp.geometry import Rect
@@ -45,6 +45,23 @@ def wheel(pane: Pane, at: QPointF, angle: int = 0, pixels: int = 0) -> None:
     QApplication.sendEvent(pane.viewport(), event)
 
 
+def native_gesture(pane: Pane, kind: Qt.NativeGestureType, value: float, at: QPointF) -> None:
+    """Do as a trackpad does on macOS and Wayland."""
+    device = QPointingDevice.primaryPointingDevice()
+    event = QNativeGestureEvent(kind, device, 2, at, at, at, value, QPointF())
+    QApplication.sendEvent(pane.viewport(), event)
+
+
+def pinch(pane: Pane, at: QPointF, scale: float = 1.0, turn: float = 0.0) -> None:
+    """Do as two fingers do on a touch screen."""
+    gesture = QPinchGesture()
+    gesture.setCenterPoint(pane.viewport().mapToGlobal(at))
+    gesture.setScaleFactor(scale)
+    gesture.setLastRotationAngle(10.0)
+    gesture.setRotationAngle(10.0 + turn)
+    QApplication.sendEvent(pane.viewport(), QGestureEvent([gesture]))
+
+
 def test_dragging_takes_the_slide_along(qtbot: QtBot, pane: Pane) -> None:
     held = under(pane, 100, 100)
 
@@ -65,6 +82,40 @@ def test_the_wheel_zooms_in_about_the_cursor(
 
     assert pane.viewpoint.camera.zoom > zoom
     assert under(pane, 300, 40) == pytest.approx(before)
+
+
+@pytest.mark.parametrize(("value", "zoom"), [(0.2, 0.6), (-0.2, 0.4)])
+def test_spreading_fingers_on_a_trackpad_zooms_about_the_cursor(
+    qtbot: QtBot, pane: Pane, value: float, zoom: float
+) -> None:
+    before = under(pane, 300, 40)
+
+    native_gesture(pane, Qt.NativeGestureType.ZoomNativeGesture, value, QPointF(300, 40))
+
+    assert pane.viewpoint.camera.zoom == pytest.approx(zoom)
+    assert under(pane, 300, 40) == pytest.approx(before)
+
+
+def test_turning_fingers_on_a_trackpad_turns_the_slide(qtbot: QtBot, pane: Pane) -> None:
+    native_gesture(pane, Qt.NativeGestureType.RotateNativeGesture, 12.0, QPointF(200, 150))
+
+    assert pane.viewpoint.camera.rotation == pytest.approx(12)
+    assert pane.viewpoint.camera.zoom == 0.5
+
+
+def test_a_pinch_zooms_about_the_point_between_the_fingers(qtbot: QtBot, pane: Pane) -> None:
+    before = under(pane, 90, 220)
+
+    pinch(pane, QPointF(90, 220), scale=1.5)
+
+    assert pane.viewpoint.camera.zoom == pytest.approx(0.75)
+    assert under(pane, 90, 220) == pytest.approx(before)
+
+
+def test_a_pinch_turns_the_slide_by_as_much_as_the_fingers_turned(qtbot: QtBot, pane: Pane) -> None:
+    pinch(pane, QPointF(200, 150), turn=7.0)
+
+    assert pane.viewpoint.camera.rotation == pytest.approx(7)
 
 
 def test_a_double_click_comes_twice_as_close(qtbot: QtBot, pane: Pane) -> None:

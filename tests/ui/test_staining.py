@@ -192,6 +192,35 @@ def test_closing_in_the_midst_of_work_ends_the_thread(qtbot: QtBot, serve: Start
     assert ended.is_set()
 
 
+def test_libraries_are_loaded_ahead_once_and_on_the_staining_thread(qtbot: QtBot) -> None:
+    threads: list[int] = []
+    service = StainService(prepare=prepare, load=lambda: threads.append(get_ident()))
+
+    service.warm_up()
+    service.warm_up()
+    staining = service.when_idle(lambda: threads.append(get_ident()))
+    staining.result(5)
+    service.close()
+
+    assert len(threads) == 2
+    assert threads[0] == threads[1] != get_ident()
+
+
+def test_what_fails_to_load_ahead_is_told_only_once_it_is_wanted(qtbot: QtBot) -> None:
+    def broken() -> None:
+        raise ImportError
+
+    service = StainService(prepare=prepare, load=broken)
+    with qtbot.assertNotEmitted(service.failed):
+        service.warm_up()
+        service.when_idle(lambda: None).result(5)
+
+    with qtbot.waitSignal(service.ready):
+        service.start(PlainSlide(), FOLDER)
+
+    service.close()
+
+
 def test_levels_too_dear_to_stain_live_are_left_to_the_preview(qtbot: QtBot, serve: Start) -> None:
     virtual = virtual_slide()
     virtual.live_levels = frozenset({0})

@@ -11,9 +11,9 @@ from pytestqt.qtbot import QtBot
 from stainapp.geometry import Rect
 from stainapp.tiles.cache import TileCache
 from stainapp.tiles.grid import TileGrid, TileKey, View
-from stainapp.ui.feeds import TileFeed
+from stainapp.ui.feeds import Tile, TileFeed
 from stainapp.ui.tile_layer import TileLayer, best_level
-from tests.ui.fakes import BLUE, GREEN, ROSE, PlainSlide
+from tests.ui.fakes import BLUE, GREEN, ROSE, PlainSlide, PositionSlide
 
 SIDE = 240
 
@@ -27,7 +27,7 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 def feed_with(
     qtbot: QtBot, slide: PlainSlide, pool: ThreadPoolExecutor, keys: list[TileKey]
 ) -> TileFeed:
-    feed = TileFeed(slide, TileCache[QPixmap](256 << 20), pool)
+    feed = TileFeed(slide, TileCache[Tile](256 << 20), pool)
     if keys:
         with qtbot.waitSignals([feed.arrived] * len(keys)):
             feed.want(keys)
@@ -88,6 +88,42 @@ def test_a_missing_tile_is_painted_from_a_coarser_one(
 
     assert (paint(layer, 1.0) == ROSE).all()
     assert layer.incomplete
+
+
+@pytest.mark.parametrize("turn", [0, 20])
+@pytest.mark.parametrize("zoom", [0.55, 0.7])
+def test_tiles_shown_small_are_painted_from_their_halves_while_the_view_moves(
+    qtbot: QtBot,
+    pool: ThreadPoolExecutor,
+    monkeypatch: pytest.MonkeyPatch,
+    zoom: float,
+    turn: float,
+) -> None:
+    slide = PositionSlide()
+    view = View(1000, 1000, SIDE / zoom, SIDE / zoom, turn)
+    keys = tiles_of(slide, view, 0)
+    feed = feed_with(qtbot, slide, pool, keys)
+    layer = TileLayer()
+    layer.set_feeds([feed])
+    layer.set_view(view, keys)
+    asked = []
+    half = feed.half
+
+    def watched(key: TileKey) -> QPixmap | None:
+        asked.append(key)
+        return half(key)
+
+    monkeypatch.setattr(feed, "half", watched)
+
+    smooth = paint(layer, zoom, turn).astype(int)
+    at_rest = list(asked)
+    layer.set_smooth(False)
+    moving = paint(layer, zoom, turn).astype(int)
+
+    assert at_rest == []
+    assert asked == keys
+    # Red and green tell the place: both pictures lie where the other does.
+    assert abs(moving - smooth).max() <= 1
 
 
 def test_after_zooming_out_finer_tiles_stand_in(qtbot: QtBot, pool: ThreadPoolExecutor) -> None:
