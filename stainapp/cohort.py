@@ -17,7 +17,7 @@ from stainapp.settings import home, load_note
 from stainapp.slides.ome_tiff import Compression
 from stainapp.slides.opening import open_slide, read_whole
 from stainapp.slides.reader import SlideReader
-from stainapp.slides.scale import guess_mpp
+from stainapp.slides.scale import RECORDED_MPP, guess_mpp
 from stainapp.slides.stain_guess import guess_stain
 from stainapp.slides.writer import write_slide
 
@@ -79,7 +79,7 @@ def stain_slide(
     """
     say = notify or (lambda sentence: None)
     _make_folder(job.target.parent)
-    with closing(_open_with_scale(job)) as source:
+    with closing(_open_with_scale(job, say)) as source:
         template = read_whole(job.template) if job.template else None
         choose_device(job.device)
         stainer = open_stainer(
@@ -159,9 +159,12 @@ def _make_folder(folder: Path) -> None:
         ) from error
 
 
-def _open_with_scale(job: StainJob) -> SlideReader:
+def _open_with_scale(job: StainJob, say: Notify) -> SlideReader:
     reader = open_slide(job.slide, mpp=job.mpp)
     if reader.info.mpp is not None:
+        recorded = reader.info.properties.get(RECORDED_MPP)
+        if recorded is not None:
+            say(f"{job.slide} records {recorded} um/px; taken as {reader.info.mpp:g} instead.")
         return reader
     identity, guess = reader.info.identity, guess_mpp(reader.info)
     reader.close()
@@ -189,4 +192,4 @@ def _misfit(source: SlideReader, stainer: Stainer) -> str:
     """Return why the model may not suit the slide; a guessed stain is no reason to refuse."""
     noted = load_note(source.info.identity).stain
     stain = noted or guess_stain(source)
-    return compatibility(stainer.card, stain, source.info.mpp).reason
+    return compatibility(stainer.card, stain, source.info.mpp, guessed=noted is None).reason

@@ -79,7 +79,9 @@ def with_recent(settings: Settings, slide: str) -> Settings:
 
 def load_note(identity: str) -> SlideNote:
     """Return what is remembered of the slide with this `SlideInfo.identity`."""
-    return _known(SlideNote, _read(_note_path(identity)))
+    note = _known(SlideNote, _read(_note_path(identity)))
+    sound = isinstance(note.mpp, float | int) and 0 < note.mpp < float("inf")
+    return note if sound or note.mpp is None else replace(note, mpp=None)
 
 
 def save_note(identity: str, note: SlideNote) -> None:

@@ -5,9 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-CODE = (
-    "import logging; from stainapp.log import log_to_file; log_to_file(); logging.warning('torn')"
-)
+CODE = "import logging, stainapp.log as log; log.log_to_file(); logging.warning('torn')"
 
 
 def run_with_home(home: Path) -> str:

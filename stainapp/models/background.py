@@ -44,7 +44,8 @@ def tissue_share(
         sides = [*zip(before, after, strict=True), (0, 0)]
         image = np.pad(image, sides, mode="edge")
     coarse = _coarse_share(image, glass)
-    lowest, highest = coarse.getextrema()
+    blurred = np.asarray(coarse)
+    lowest, highest = blurred.min(), blurred.max()
     if lowest > 126 or highest == 0:
         return np.full((height, width), 255 if highest else 0, np.uint8)
     fine = coarse.resize((image.shape[1], image.shape[0]), Image.Resampling.BILINEAR)

@@ -8,7 +8,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -238,10 +238,14 @@ def _build(kind: type[T], values: object, where: str) -> T:
     for name, hint in get_type_hints(kind).items():
         if name in values and not _fits(values[name], hint):
             raise ModelCardError(f"{where}: {name} cannot be {values[name]!r}.")
-    try:
-        return kind(**values)
-    except TypeError as error:
-        raise ModelCardError(f"{where}: {error}.") from error
+    missing = [f.name for f in fields(kind) if _required(f) and f.name not in values]  # type: ignore[arg-type]
+    if missing:
+        raise ModelCardError(f"{where}: the field {missing[0]!r} is missing; add it.")
+    return kind(**values)
+
+
+def _required(one: Field[Any]) -> bool:
+    return one.default is MISSING and one.default_factory is MISSING
 
 
 def _fits(value: object, hint: Any) -> bool:

@@ -19,6 +19,7 @@ from stainapp.models.slide_state import SlideState
 from stainapp.models.stainer import Stainer
 from stainapp.models.working_scale import WorkingScale, margin_px, resample
 from stainapp.slides.reader import Level, RgbImage, SlideInfo, SlideReader
+from stainapp.slides.scale import RECORDED_MPP
 
 __all__ = ["VirtualSlide", "calibrate_slide", "provenance", "quick_preview"]
 
@@ -184,6 +185,7 @@ def provenance(virtual: VirtualSlide) -> dict[str, Any]:
         "source_file": source.path.name,
         "source_identity": source.identity,
         "mpp": source.mpp,
+        "recorded_mpp": source.properties.get(RECORDED_MPP, source.mpp),
         "working_mpp": virtual.scale.mpp if virtual.scale else None,
         "icc": source.icc,
         "device": virtual.stainer.device,

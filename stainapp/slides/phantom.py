@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from stainapp.errors import UnsupportedSlideError
 from stainapp.geometry import Rect
+from stainapp.slides.mosaic import TileCache
 from stainapp.slides.phantom_optics import GLASS, STAINS, Scanner, dye_amounts, transmit
 from stainapp.slides.phantom_section import BLOCK_PX, draw, draw_labels
 from stainapp.slides.phantom_tissue import Tissue
@@ -27,7 +28,8 @@ from stainapp.slides.reader import Level, RgbImage, SlideInfo
 ADDRESS_STAINS = {"he": "H&E", "pas": "PAS", "dab": "DAB", "unstained": "unstained"}
 MAX_SIDE_PX = 400_000
 """Beyond it the nuclei's labels would not fit into 32 bits."""
-_KEPT_BLOCKS = 192
+_KEPT_BYTES = 96 << 20
+_KEPT_LABELS = 48
 _DRAWING = "1"
 """Changes when the drawing does, and with it the slides' identity."""
 
@@ -61,9 +63,9 @@ class PhantomSlide:
         self.stain, self._seed, self._mpp, self._scanner = stain, seed, mpp, scanner
         self.info = _info(stain, size_px, seed, mpp, scanner)
         self._tissue = Tissue(seed, size_px[0] * mpp, size_px[1] * mpp)
-        self._blocks: _Kept[RgbImage] = _Kept(_KEPT_BLOCKS)
-        self._scans: _Kept[RgbImage] = _Kept(_KEPT_BLOCKS)
-        self._labels: _Kept[NDArray[np.int32]] = _Kept(_KEPT_BLOCKS // 4)
+        self._blocks = TileCache(_KEPT_BYTES)
+        self._scans = TileCache(_KEPT_BYTES)
+        self._labels: _Kept[NDArray[np.int32]] = _Kept(_KEPT_LABELS)
 
     @property
     def damaged(self) -> tuple[Rect, ...]:
@@ -157,10 +159,12 @@ class PhantomSlide:
                 ]
 
     def _stored(self, key: Key) -> RgbImage:
-        return self._light(key) if self._scanner is None else self._scans.get(key, self._scan)
+        if self._scanner is None:
+            return self._light(key)
+        return self._scans.get(key, lambda: self._scan(key))
 
     def _light(self, key: Key) -> RgbImage:
-        return self._blocks.get(key, self._draw)
+        return self._blocks.get(key, lambda: self._draw(key))
 
     def _draw(self, key: Key) -> RgbImage:
         level, column, row = key

@@ -76,12 +76,13 @@ def verify_slide(path: Path) -> dict[str, Any]:
             found = [_digest(level.keyframe) for level in levels]
             sizes = [(level.shape[1], level.shape[0]) for level in levels]
             tiles = sum(len(level.keyframe.dataoffsets) for level in levels)
-        whole = Layout.of(*export["region"][2:], export["compression"], 0, None).sizes
+        width, height = (int(side) for side in export["region"][2:])
         mpp = _mpp(path)
     except _UNREADABLE as error:
         raise ExportError(
             f"{path} is damaged or cut short; copy it again, or export it again."
         ) from error
+    whole = Layout.of(width, height, "deflate", quality=0, mpp=None).sizes
     if found != export["tiles_sha256"] or tuple(sizes) != whole:
         raise ExportError(
             f"{path} is not what was exported: its checksum differs; "
@@ -106,12 +107,16 @@ def check_export(
             path, layout, reader, origin, samples
         )
     except _UNREADABLE as error:
-        problem = str(error)
+        raise _not_as_written(path, "it does not open") from error
     if problem:
-        raise ExportError(
-            f"{path.name} did not read back as it was written ({problem}); "
-            "check the disk and export again."
-        )
+        raise _not_as_written(path, problem)
+
+
+def _not_as_written(path: Path, problem: str) -> ExportError:
+    return ExportError(
+        f"{path.name} did not read back as it was written ({problem}); "
+        "check the disk and export again."
+    )
 
 
 def _from_xml(xml: str, path: Path) -> dict[str, Any] | None:

@@ -21,10 +21,9 @@ from stainapp.slides.tiff_pixels import TiffImage, open_tiff
 CACHE_BYTES = 192 * 1024 * 1024
 
 # tifffile logs each tag and page of a damaged file that it cannot read, which Python prints
-# where nobody listens. What matters of it comes as an exception and is told in our own words.
-_tifffiles_log = logging.getLogger("tifffile")
-_tifffiles_log.addHandler(logging.NullHandler())
-_tifffiles_log.propagate = False
+# on the terminal where nobody listens. What matters of it also comes as an exception, and is
+# told in our own words; a log that was asked for still gets it all.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 282, 283, 296
 _UM_PER_RESOLUTION_UNIT = {2: UM_PER_INCH, 3: 10_000.0}

@@ -26,6 +26,9 @@ from stainapp.ui.virtual_stain import VirtualStain
 
 log = logging.getLogger(__name__)
 
+SWITCH_INTERVAL_S = 0.001
+"""How long another thread may keep the interpreter from the window; Python's own is 5 ms."""
+
 
 @dataclass(frozen=True, slots=True)
 class ViewOptions:
@@ -119,6 +122,7 @@ class App(QObject):
         virtual.notice.connect(window.messages.say)
         virtual.failed.connect(window.messages.say)
         virtual.device_known.connect(window.status.show_device)
+        self.view.settled.connect(self.service.warm_up)
         self.view.cursor_moved.connect(self._on_cursor)
         self.view.viewpoint.changed.connect(self._on_camera)
 
@@ -244,6 +248,7 @@ def run_app(options: ViewOptions) -> int:
     assert isinstance(application, QApplication)
     application.setApplicationName("stainapp")
     qInstallMessageHandler(_log_qt)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     settings = load_settings()
     if options.theme or options.device:
         settings = replace(

@@ -80,9 +80,8 @@ class MainWindow(QMainWindow):
         self.setWindowIcon(icon("stainapp", colours))
 
     def show_slide(self, slide: OpenedSlide) -> None:
-        guess = " (guess)" if slide.stain_is_guess else ""
         self.setWindowTitle(f"{slide.name} - stainapp")
-        self.view.show_slide(slide.reader, f"{slide.stain}{guess}")
+        self.view.show_slide(slide.reader, slide.stain_words)
         self.slides.add(slide)
         self.note_slide(slide)
         self.status.show_damage(0)
@@ -90,8 +89,7 @@ class MainWindow(QMainWindow):
 
     def note_slide(self, slide: OpenedSlide) -> None:
         """Show what is known of the slide after its stain or scale was set."""
-        guess = " (guess)" if slide.stain_is_guess else ""
-        self.view.set_real_title(f"{slide.stain}{guess}")
+        self.view.set_real_title(slide.stain_words)
         self.stains.show_slide(slide)
 
     def magnify(self, magnification: float, *_: object) -> None:

@@ -2,7 +2,9 @@
 
 from PySide6.QtWidgets import QDoubleSpinBox, QWidget
 
-SMALLEST_MPP, LARGEST_MPP = 0.01, 50.0
+from stainapp.slides.scale import COARSEST_MPP, FINEST_MPP
+
+DECIMALS = 4
 
 
 class MppBox(QDoubleSpinBox):
@@ -10,8 +12,8 @@ class MppBox(QDoubleSpinBox):
 
     def __init__(self, mpp: float | None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setDecimals(4)
-        self.setRange(0.0, LARGEST_MPP)
+        self.setDecimals(DECIMALS)
+        self.setRange(0.0, COARSEST_MPP)
         self.setSingleStep(0.05)
         self.setSuffix(" µm/px")
         self.setSpecialValueText("unknown")
@@ -19,4 +21,4 @@ class MppBox(QDoubleSpinBox):
 
     @property
     def known(self) -> bool:
-        return self.value() >= SMALLEST_MPP
+        return self.value() >= FINEST_MPP

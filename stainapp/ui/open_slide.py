@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image
 from PySide6.QtGui import QImage
 
+from stainapp.models.card import UNKNOWN_STAIN
 from stainapp.settings import SlideNote, load_note
 from stainapp.slides.opening import open_slide
 from stainapp.slides.reader import RgbImage, SlideReader
@@ -37,6 +38,13 @@ class OpenedSlide:
     def stain(self) -> str:
         """The stain to go by: the user's word, else the guess."""
         return self.note.stain or self.guessed_stain
+
+    @property
+    def stain_words(self) -> str:
+        """The stain as a pane names it."""
+        if self.stain == UNKNOWN_STAIN:
+            return "unknown stain"
+        return f"{self.stain} (guess)" if self.stain_is_guess else self.stain
 
     @property
     def stain_is_guess(self) -> bool:

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from stainapp.models.card import STAINS
+from stainapp.models.card import STAINS, UNKNOWN_STAIN
 from stainapp.ui.open_slide import OpenedSlide
 
 COLUMNS = 3
@@ -70,6 +70,8 @@ def _escaped(name: str) -> str:
 def _sentence(slide: OpenedSlide | None) -> str:
     if slide is None:
         return "No slide is open."
+    if slide.stain == UNKNOWN_STAIN:
+        return "This slide's stain could not be told. It is:"
     if slide.stain_is_guess:
         return f"This slide: <b>{escape(slide.stain)}</b>, guessed from its colours. It is:"
     return f"This slide: <b>{escape(slide.stain)}</b>"

@@ -81,7 +81,9 @@ class VirtualStain(QObject):
         found = {one.card.id: one for one in self._store.list()}
         stain = self._slide.stain if self._slide else ""
         mpp = self._slide.reader.info.mpp if self._slide else None
-        judged = sorted_for([one.card for one in found.values()], stain or ANY_STAIN, mpp)
+        guessed = self._slide.stain_is_guess if self._slide else False
+        cards = [one.card for one in found.values()]
+        judged = sorted_for(cards, stain or ANY_STAIN, mpp, guessed=guessed)
         entries = tuple(Entry(found[card.id], verdict) for card, verdict in judged)
         self.entries_changed.emit(entries)
         return entries

@@ -23,7 +23,7 @@ from stainapp.geometry import Rect
 from stainapp.models import networks
 from stainapp.models.calibration import calibrate_slide
 from stainapp.models.card import WEIGHTS_FILE, Arch, ModelCard, sha256_of
-from stainapp.models.device import autocast, choose_device, choose_precision
+from stainapp.models.device import STRIP_PX, autocast, choose_device, choose_precision
 from stainapp.models.stainer import Stainer, Tiles, open_stainer
 from stainapp.models.virtual_slide import VirtualSlide
 from stainapp.slides.opening import open_slide
@@ -119,6 +119,9 @@ def bare_network(
     if net is None:
         arrays = [generator.integers(0, 255, shape, np.uint8) for shape in shapes]
         return lambda: [stainer.predict(array, state) for array in arrays]
+    if stainer.card.pixelwise:  # the peer too gets what fits into a core's cache
+        pixels = sum(count * height * width for count, height, width, _ in shapes)
+        shapes = [(-(-pixels // STRIP_PX), 1, STRIP_PX, 3)]
     batches = [n for shape in shapes for n in split(shape, stainer.batch)]
     tensors = [
         torch.rand(n, 3, height, width).to(stainer.device, memory_format=torch.channels_last)

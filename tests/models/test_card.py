@@ -71,9 +71,14 @@ def test_a_card_read_back_is_the_card_written(card: ModelCard, tmp_path: Path) -
         (lambda v: v.update(colour="red"), "unknown field 'colour'"),
         (lambda v: v["arch"].update(depth=3), "arch: unknown field 'depth'"),
         (lambda v: v["calibrate"].update(n=3), "calibrate: unknown field 'n'"),
-        (lambda v: v.pop("name"), "name"),
+        (lambda v: v.update(colour="red"), "a newer stainapp may have written it, or it is a typo"),
+        (lambda v: v.pop("name"), "the field 'name' is missing"),
+        (lambda v: v["arch"].pop("family"), "arch: the field 'family' is missing"),
         (lambda v: v.update(arch=3), "arch: must be a JSON object"),
-        (lambda v: v.update(schema="stainapp.card/2"), "'stainapp.card/2'"),
+        (lambda v: v.update(schema="stainapp.card/2"), "made by a newer stainapp; update it"),
+        (lambda v: v.update(schema="stainapp.card/2", new=1), "made by a newer stainapp"),
+        (lambda v: v.update(schema="other.card/2"), "its schema is 'other.card/2'"),
+        (lambda v: v.update(schema=2), "schema cannot be 2"),
         (lambda v: v.update(id="../x"), "not a plain name"),
         (lambda v: v.update(arch=None), "either arch or classic"),
         (lambda v: v.update(classic={"kind": "macenko"}), "either arch or classic"),
@@ -107,16 +112,27 @@ def test_a_card_with_an_impossible_field_is_refused_by_its_name(
     assert reason in str(refusal.value)
 
 
-@pytest.mark.parametrize("text", ["", "[]", '"card"', "{", "\x00"])
+NO_CARD = r"card\.json is damaged or missing \(.+\); import the model again, or remove the folder"
+
+
+@pytest.mark.parametrize("text", ["", "{", "\x00", "[" * 200_000])
 def test_what_is_no_card_at_all_is_refused_with_its_path(text: str, tmp_path: Path) -> None:
     (tmp_path / CARD_FILE).write_text(text)
 
-    with pytest.raises(ModelCardError, match="card"):
+    with pytest.raises(ModelCardError, match=NO_CARD):
+        ModelCard.read(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["[]", '"card"'])
+def test_a_card_that_is_no_object_is_refused_with_its_path(text: str, tmp_path: Path) -> None:
+    (tmp_path / CARD_FILE).write_text(text)
+
+    with pytest.raises(ModelCardError, match=r"card\.json is damaged .+ import the model again"):
         ModelCard.read(tmp_path)
 
 
 def test_a_folder_without_a_card_is_refused_with_its_path(tmp_path: Path) -> None:
-    with pytest.raises(ModelCardError, match="nowhere"):
+    with pytest.raises(ModelCardError, match=f"nowhere.{NO_CARD}"):
         ModelCard.read(tmp_path / "nowhere")
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from stainapp.models.card import Arch, Classic, ModelCard
 from stainapp.models.compatibility import compatibility, sorted_for
+from stainapp.slides.stain_guess import UNKNOWN
 
 PIXELWISE = ModelCard(
     id="pixelwise",
@@ -19,6 +20,7 @@ NETWORK = replace(
     PIXELWISE, id="network", name="Network", classic=None, arch=Arch(family="resnet"),
     mpp=0.25, files={"weights.safetensors": "0"},
 )  # fmt: skip
+ANY = replace(PIXELWISE, source_stain="any")
 
 
 @pytest.mark.parametrize(
@@ -27,7 +29,13 @@ NETWORK = replace(
         (PIXELWISE, "H&E", None, ""),
         (PIXELWISE, "DAB", 0.5, "needs H&E; this slide is DAB"),
         (PIXELWISE, "any", None, ""),
-        (replace(PIXELWISE, source_stain="any"), "DAB", None, ""),
+        (PIXELWISE, "unknown", None, ""),
+        (ANY, "DAB", None, ""),
+        (ANY, "unknown", None, ""),
+        (ANY, "fluorescence", None, "made for brightfield; this slide is fluorescence"),
+        (PIXELWISE, "fluorescence", None, "needs H&E; this slide is fluorescence"),
+        (replace(PIXELWISE, source_stain="fluorescence"), "fluorescence", None, ""),
+        (NETWORK, "unknown", 0.5, "needs 0.25 µm/px or finer; this slide has 0.50"),
         (NETWORK, "H&E", 0.25, ""),
         (NETWORK, "H&E", 0.05, ""),
         (NETWORK, "H&E", 0.325, ""),
@@ -43,6 +51,27 @@ def test_a_model_that_does_not_suit_says_why_in_one_short_reason(
 
     assert verdict.reason == reason
     assert verdict.ok == (reason == "")
+
+
+@pytest.mark.parametrize(
+    ("card", "stain", "reason"),
+    [
+        (PIXELWISE, "DAB", "needs H&E; this slide looks like DAB (a guess)"),
+        (ANY, "fluorescence", "made for brightfield; this slide looks like fluorescence (a guess)"),
+        (PIXELWISE, "H&E", ""),
+    ],
+)
+def test_a_stain_that_is_only_a_guess_is_called_one(
+    card: ModelCard, stain: str, reason: str
+) -> None:
+    assert compatibility(card, stain, None, guessed=True).reason == reason
+    assert [verdict.reason for _, verdict in sorted_for([card], stain, None, guessed=True)] == [
+        reason
+    ]
+
+
+def test_a_stain_that_could_not_be_guessed_rules_no_model_out() -> None:
+    assert compatibility(PIXELWISE, UNKNOWN, None, guessed=True).ok
 
 
 def test_compatible_models_come_first_and_then_names_decide() -> None:

@@ -72,8 +72,8 @@ def test_a_model_written_after_the_store_was_made_is_found(places: Store) -> Non
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
-        (lambda f: (f / "card.json").unlink(), "cannot be read"),
-        (lambda f: (f / "card.json").write_text("{"), "cannot be read"),
+        (lambda f: (f / "card.json").unlink(), "damaged or missing (No such file"),
+        (lambda f: (f / "card.json").write_text("{"), "damaged or missing"),
         (lambda f: (f / "card.json").write_text('{"id": "bad", "oops": 1}'), "'oops'"),
         (lambda f: f.rename(f.with_name("other")), "rename the folder"),
     ],
@@ -85,13 +85,23 @@ def test_a_broken_folder_is_reported_and_the_others_are_still_there(
     assert callable(spoil)
     spoil(installed(places.user, "bad"))
 
-    with caplog.at_level(logging.ERROR):
+    with caplog.at_level(logging.INFO):
         found, problems = places.list(), places.problems
 
     assert [model.card.id for model in found] == ["good"]
     assert len(problems) == 1
     assert reason in problems[0].reason
     assert problems[0].folder.parent == places.user
+    assert caplog.records == []
+
+
+def test_a_place_that_cannot_be_looked_into_is_reported(places: Store) -> None:
+    installed(places.shipped[0], "good")
+    places.user.write_text("a file where the folder should be")
+
+    assert [model.card.id for model in places.list()] == ["good"]
+    assert [problem.folder for problem in places.problems] == [places.user]
+    assert "are not seen" in places.problems[0].reason
 
 
 def test_a_shipped_model_cannot_be_shadowed(places: Store) -> None:
@@ -120,7 +130,7 @@ def test_an_id_that_is_misspelt_is_answered_with_near_ones(places: Store) -> Non
 def test_asking_for_a_broken_model_says_what_is_wrong_with_it(places: Store) -> None:
     (installed(places.user, "bad") / "card.json").write_text("{")
 
-    with pytest.raises(ModelError, match="cannot be read as a model card"):
+    with pytest.raises(ModelError, match=r"bad.card\.json is damaged or missing"):
         places.find("bad")
 
 

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +35,28 @@ def test_a_photograph_taken_on_its_side_stands_upright(tmp_path: Path) -> None:
     assert (reader.info.width_px, reader.info.height_px) == (32, 64)
     upright = np.rot90(smooth(64, 32), -1)
     assert np.abs(reader.read(0, 0, 0, 32, 64).astype(int) - upright).mean() < 4
+
+
+def test_broken_exif_data_cost_the_photograph_nothing_and_print_nothing(tmp_path: Path) -> None:
+    """In a process of its own: pytest makes errors of warnings."""
+    exif = Image.Exif()
+    exif[0x010E] = "a description so long that it lies outside its entry"
+    path = tmp_path / "photo.jpg"
+    Image.fromarray(smooth(64, 32)).save(path, exif=exif)
+    content = bytearray(path.read_bytes())
+    start = content.find(b"Exif\0\0") + 6
+    content[start + 14 : start + 18] = b"\x00\xff\xff\xff"  # the description's length
+    path.write_bytes(content)
+    program = (
+        "import sys; from stainapp.slides.opening import open_slide;"
+        "print(open_slide(sys.argv[1]).info.width_px)"
+    )
+
+    told = subprocess.run(
+        [sys.executable, "-c", program, path], check=False, capture_output=True, text=True
+    )
+
+    assert (told.stdout.strip(), told.stderr) == ("64", "")
 
 
 def test_transparent_pixels_are_white_and_sixteen_bits_are_scaled(tmp_path: Path) -> None:

@@ -1,14 +1,19 @@
+import math
 import random
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 
 from stainapp.errors import SlideError, UnsupportedSlideError
 from stainapp.slides.opening import associated_image, open_slide
 from stainapp.slides.reader import SlideInfo
-from stainapp.slides.scale import guess_mpp
+from stainapp.slides.scale import RECORDED_MPP, guess_mpp
+from tests.slides.fakes import smooth
 from tests.slides.test_tiff_reader import write_plain_pyramid
 
 
@@ -84,6 +89,55 @@ def test_the_users_scale_replaces_the_files(tmp_path: Path) -> None:
 
     assert (open_slide(path).info.mpp, reader.info.mpp) == (None, 0.25)
     assert np.array_equal(reader.read(0, 0, 1, 50, 50), open_slide(path).read(0, 0, 1, 50, 50))
+
+
+def test_a_recorded_scale_is_kept_beside_the_users(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, smooth(64, 64), resolution=(20_000, 20_000), resolutionunit=3)
+
+    corrected, same = open_slide(path, mpp=0.25).info, open_slide(path, mpp=0.5).info
+
+    assert (corrected.mpp, corrected.properties[RECORDED_MPP]) == (0.25, "0.5")
+    assert (same.mpp, RECORDED_MPP in same.properties) == (0.5, False)
+
+
+def test_an_unrecorded_scale_leaves_nothing_beside_the_users(tmp_path: Path) -> None:
+    path = write_plain_pyramid(tmp_path / "a.tif")
+
+    assert RECORDED_MPP not in open_slide(path, mpp=0.25).info.properties
+
+
+@pytest.mark.parametrize("mpp", [0.0, -1.0, 0.009, 20.1, math.inf, math.nan])
+@pytest.mark.parametrize("address", ["sample:ihc", "phantom:he:2000"])
+def test_a_scale_that_no_microscope_has_is_refused(address: str, mpp: float) -> None:
+    with pytest.raises(SlideError, match=r"A pixel size of .* give one from 0\.01 to 20 um"):
+        open_slide(address, mpp=mpp)
+
+
+def test_no_name_at_all_is_answered_in_one_sentence() -> None:
+    with pytest.raises(SlideError, match=r"^No slide was named\.$"):
+        open_slide("")
+
+
+def test_the_libraries_print_nothing_of_a_slide_cut_off(tmp_path: Path) -> None:
+    """In a process of its own: pytest listens to every log and warning."""
+    path = write_plain_pyramid(tmp_path / "cut.tif")
+    content = bytearray(path.read_bytes())
+    directory = int.from_bytes(content[4:8], "little")
+    content[directory + 6 : directory + 10] = b"\xff\xff\xff\xff"  # a tag's count beyond the file
+    path.write_bytes(content)
+    program = (
+        "import sys; from stainapp.errors import SlideError;"
+        "from stainapp.slides.opening import open_slide\n"
+        "try: open_slide(sys.argv[1])\n"
+        "except SlideError as error: print(error)"
+    )
+
+    told = subprocess.run(
+        [sys.executable, "-c", program, path], check=True, capture_output=True, text=True
+    )
+
+    assert told.stderr == ""
 
 
 def test_a_scale_is_guessed_only_from_an_objective(tmp_path: Path) -> None:

@@ -3,8 +3,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stainapp.geometry import Rect
+from stainapp.slides.damage import DamageTolerant
 from stainapp.slides.opening import open_slide
-from stainapp.slides.stain_guess import guess_stain, stain_of
+from stainapp.slides.stain_guess import UNKNOWN, guess_stain, stain_of
+from tests.slides.fakes import ArraySlide
 
 HAEMATOXYLIN, EOSIN, DAB, SCHIFF = (
     np.array(vector)
@@ -46,6 +49,42 @@ def test_bright_on_black_is_fluorescence() -> None:
     picture[40:60, 40:60, 2] = 200
 
     assert stain_of(picture) == "fluorescence"
+
+
+def damaged_from(row: int, *levels: np.ndarray) -> DamageTolerant:
+    """Return a slide whose finest level can be read down to a row."""
+    slide = ArraySlide(*levels)
+    lost = Rect(0, row, 9999, 9999)
+    slide.broken = lambda level, rect: level == 0 and not rect.intersected(lost).empty
+    return DamageTolerant(slide)
+
+
+def enlarged(picture: np.ndarray, times: int) -> np.ndarray:
+    return np.kron(picture, np.ones((times, times, 1), np.uint8))
+
+
+def test_a_slide_cut_short_is_judged_by_the_part_that_was_read() -> None:
+    fine = enlarged(stained(HAEMATOXYLIN, 0.5 * HAEMATOXYLIN + EOSIN), 5)
+    stand_in = stained(DAB, HAEMATOXYLIN)
+    slide = damaged_from(512, fine, stand_in)
+
+    assert guess_stain(slide) == "H&E"
+    assert slide.damaged != ()
+
+
+def test_stand_ins_are_no_part_of_the_guess() -> None:
+    picture = np.zeros((512, 512, 3), np.uint8)
+    picture[100:140, 100:140, 2] = 200  # a dark field whose larger part is shown by white
+
+    assert guess_stain(damaged_from(256, picture)) == "fluorescence"
+
+
+@pytest.mark.parametrize("row", [0, 256])
+def test_a_slide_whose_tissue_could_not_be_read_is_unknown(row: int) -> None:
+    picture = np.full((512, 512, 3), 245, np.uint8)
+    picture[256:] = (200, 80, 160)
+
+    assert guess_stain(damaged_from(row, picture)) == UNKNOWN
 
 
 @pytest.mark.parametrize(

@@ -1,68 +1,25 @@
-"""Exports hold what the reader shows, open everywhere, and never lie about being done."""
+"""Exports hold what the reader shows, and open everywhere."""
 
-import errno
 import json
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import openslide
 import pytest
 import tifffile
 
-from stainapp.cancel import CancelToken
-from stainapp.errors import Cancelled, ExportError, SlideError
 from stainapp.geometry import Rect
-from stainapp.slides import writer
 from stainapp.slides.ome_tiff import Compression, Layout
 from stainapp.slides.opening import open_slide
-from stainapp.slides.part_file import PartFile, Tile
 from stainapp.slides.phantom import PhantomSlide
-from stainapp.slides.provenance import read_provenance, verify_slide
-from stainapp.slides.reader import Level, RgbImage, SlideInfo
+from stainapp.slides.provenance import verify_slide
+from stainapp.slides.reader import RgbImage
 from stainapp.slides.writer import write_slide
-
-RECORD = {"virtual": True, "model": {"id": "identity", "sha256": "00"}, "source": "Ä & <b>.svs"}
-
-
-class Gradient:
-    """A cheap reader whose every pixel is known; calls ``before`` ahead of each read."""
-
-    def __init__(
-        self, width: int = 2700, height: int = 2300, before: Callable[[int], None] | None = None
-    ) -> None:
-        self.info = SlideInfo(
-            Path("gradient"), "made", (Level(width, height, 1.0),), f"{width}x{height}", mpp=0.5
-        )
-        self.damaged: tuple[Rect, ...] = ()
-        self.reads = 0
-        self._before = before
-
-    def read(self, x: int, y: int, level: int, width_px: int, height_px: int) -> RgbImage:
-        self.reads += 1
-        if self._before:
-            self._before(self.reads)
-        xs, ys = np.arange(x, x + width_px), np.arange(y, y + height_px)
-        image = np.empty((height_px, width_px, 3), np.uint8)
-        image[..., 0], image[..., 1] = xs % 256, (ys % 256)[:, None]
-        image[..., 2] = xs // 7 % 256
-        return image
-
-    def close(self) -> None: ...
-
-
-@pytest.fixture
-def target(tmp_path: Path) -> Path:
-    return tmp_path / "Färbung 1.ome.tiff"
-
-
-def left_behind(target: Path) -> list[str]:
-    return sorted(path.name for path in target.parent.iterdir() if path.is_file())
+from tests.slides.gradient import RECORD, Gradient
 
 
 def halved(image: RgbImage) -> RgbImage:
@@ -71,16 +28,6 @@ def halved(image: RgbImage) -> RgbImage:
     parts = image.reshape(height, 2, width, 2, 3).astype(np.uint16)
     mean: RgbImage = ((parts.sum(axis=(1, 3), dtype=np.uint16) + 2) // 4).astype(np.uint8)
     return mean
-
-
-def stop(message: str) -> Callable[[int], None]:
-    """Raise on the third read."""
-
-    def before(reads: int) -> None:
-        if reads == 3:
-            raise SlideError(message)
-
-    return before
 
 
 @pytest.mark.parametrize("compression", ["deflate", "zstd"])
@@ -165,204 +112,6 @@ def test_jpeg_is_close_and_much_smaller(target: Path, tmp_path: Path) -> None:
     assert verify_slide(target)["tiles"] == 14
 
 
-def test_provenance_comes_back_as_it_was_given(target: Path) -> None:
-    write_slide(Gradient(600, 600), target, provenance=RECORD)
-
-    found = read_provenance(target)
-
-    assert found is not None
-    assert {key: found[key] for key in RECORD} == RECORD
-    assert found["export"]["region"] == [0, 0, 600, 600]
-    assert found["export"]["damaged_tiles"] == 0
-
-
-def test_damage_in_the_source_is_counted(target: Path) -> None:
-    reader = Gradient(1200, 600)
-    reader.damaged = (Rect(600, 100, 50, 50),)
-
-    write_slide(reader, target, provenance=RECORD)
-
-    found = read_provenance(target)
-    assert found is not None
-    assert found["export"]["damaged_tiles"] == 1
-
-
-def test_a_foreign_file_has_no_provenance(tmp_path: Path) -> None:
-    path = tmp_path / "plain.tiff"
-    tifffile.imwrite(path, np.zeros((32, 32, 3), np.uint8), photometric="rgb")
-
-    assert read_provenance(path) is None
-    with pytest.raises(ExportError, match="carries no checksums"):
-        verify_slide(path)
-
-
-def test_verify_names_what_is_wrong_with_other_people_s_files(tmp_path: Path) -> None:
-    text, gone = tmp_path / "text.ome.tiff", tmp_path / "gone.ome.tiff"
-    text.write_text("no picture")
-    expected = {text: "no sound TIFF", gone: "does not exist", tmp_path: "folder"}
-
-    for path, reason in expected.items():
-        with pytest.raises(ExportError, match=reason) as caught:
-            verify_slide(path)
-        assert str(path) in str(caught.value)
-        assert str(caught.value).count(". ") == 0
-
-
-def test_verify_finds_a_single_changed_byte(target: Path) -> None:
-    write_slide(Gradient(1100, 600), target, provenance=RECORD)
-    with tifffile.TiffFile(target) as tiff:
-        at = tiff.pages.first.dataoffsets[1] + tiff.pages.first.databytecounts[1] // 2
-    content = bytearray(target.read_bytes())
-    content[at] ^= 1
-    target.write_bytes(content)
-
-    with pytest.raises(ExportError, match=r"damaged|checksum differs"):
-        verify_slide(target)
-
-
-def test_an_interrupted_export_resumed_is_the_same_file(target: Path, tmp_path: Path) -> None:
-    whole = tmp_path / "whole" / target.name
-    whole.parent.mkdir()
-    write_slide(Gradient(), whole, provenance=RECORD)
-    with pytest.raises(SlideError):
-        write_slide(Gradient(before=stop("gone")), target, provenance=RECORD, resume=True)
-    kept = Gradient()
-
-    write_slide(kept, target, provenance=RECORD, resume=True)
-
-    assert target.read_bytes() == whole.read_bytes()
-    assert left_behind(target) == [target.name]
-
-
-@pytest.mark.parametrize("lost", [1, 5000, 200_000])
-def test_a_resumed_export_repeats_what_the_disk_lost(target: Path, lost: int) -> None:
-    token = CancelToken()
-
-    def cancel_late(done: int, total: int) -> None:
-        if done == total - 2:
-            token.cancel()
-
-    with pytest.raises(Cancelled):
-        write_slide(
-            Gradient(), target, provenance=RECORD, resume=True, token=token, progress=cancel_late
-        )
-    part = target.with_name(target.name + ".part")
-    size = part.stat().st_size
-    with part.open("r+b") as file:
-        file.seek(max(size - lost, 100))
-        file.write(b"\0" * min(lost, size - 100))
-
-    write_slide(Gradient(), target, provenance=RECORD, resume=True)
-
-    assert verify_slide(target)["levels"][0] == (2700, 2300)
-
-
-def test_finished_tiles_are_not_read_again(target: Path) -> None:
-    token = CancelToken()
-
-    def cancel_at_coarse_levels(done: int, total: int) -> None:
-        if done == 31:
-            token.cancel()
-
-    with pytest.raises(Cancelled):
-        write_slide(
-            Gradient(), target, provenance=RECORD, resume=True, token=token,
-            progress=cancel_at_coarse_levels,
-        )  # fmt: skip
-    resumed = Gradient()
-
-    def reads_before_finish(done: int, total: int) -> None:
-        assert resumed.reads == 0
-
-    write_slide(resumed, target, provenance=RECORD, resume=True, progress=reads_before_finish)
-
-
-def test_an_unfinished_export_of_something_else_is_not_continued(target: Path) -> None:
-    with pytest.raises(SlideError):
-        write_slide(Gradient(before=stop("gone")), target, provenance=RECORD, resume=True)
-
-    with pytest.raises(ExportError, match="something else"):
-        write_slide(Gradient(2701, 2300), target, provenance=RECORD, resume=True)
-
-
-def test_a_failing_reader_leaves_nothing(target: Path) -> None:
-    with pytest.raises(SlideError, match="torn cable"):
-        write_slide(Gradient(before=stop("torn cable")), target, provenance=RECORD)
-
-    assert left_behind(target) == []
-
-
-def test_a_cancelled_export_leaves_nothing_and_keeps_the_old_file(target: Path) -> None:
-    target.write_bytes(b"old")
-    token = CancelToken()
-
-    with pytest.raises(Cancelled):
-        write_slide(
-            Gradient(before=lambda reads: token.cancel() if reads == 2 else None), target,
-            provenance=RECORD, overwrite=True, token=token,
-        )  # fmt: skip
-
-    assert left_behind(target) == [target.name]
-    assert target.read_bytes() == b"old"
-
-
-def test_a_full_disk_is_said_in_one_sentence(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(self: PartFile, tile: Tile) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(PartFile, "append", full)
-
-    with pytest.raises(ExportError, match=r"could not be written \(No space left on device\)"):
-        write_slide(Gradient(), target, provenance=RECORD)
-
-    assert left_behind(target) == []
-
-
-def test_a_file_that_does_not_read_back_gets_no_name(
-    target: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    honest = writer._encode
-
-    def flip(layout: Layout, pixels: RgbImage, damaged: bool) -> Tile:
-        return honest(layout, 255 - pixels, damaged)
-
-    monkeypatch.setattr(writer, "_encode", flip)
-
-    with pytest.raises(ExportError, match="did not read back"):
-        write_slide(Gradient(600, 600), target, provenance=RECORD)
-
-    assert left_behind(target) == []
-
-
-def test_impossible_targets_are_refused_before_any_read(target: Path) -> None:
-    reader = Gradient()
-    target.write_bytes(b"old")
-    cases: list[tuple[Path, dict[str, Any], str]] = [
-        (target, {}, "exists"),
-        (target.parent, {}, "is a folder"),
-        (target.parent / "none" / "x.tiff", {}, "make the folder"),
-        (target, {"region": Rect(9000, 0, 10, 10), "overwrite": True}, "does not lie on"),
-    ]
-
-    for path, options, reason in cases:
-        with pytest.raises(ExportError, match=reason):
-            write_slide(reader, path, provenance=RECORD, **options)
-
-    assert reader.reads == 0
-    assert target.read_bytes() == b"old"
-
-
-def test_the_slide_that_is_read_is_never_overwritten(data: Path, tmp_path: Path) -> None:
-    path = tmp_path / "slide.svs"
-    path.write_bytes((data / "slides" / "CMU-1-Small-Region.svs").read_bytes())
-    source = open_slide(path)
-
-    with pytest.raises(ExportError, match="is the slide that is read"):
-        write_slide(source, path, provenance=RECORD, overwrite=True)
-
-    source.close()
-
-
 def test_progress_reaches_the_end(target: Path) -> None:
     seen: list[tuple[int, int]] = []
 
@@ -394,7 +143,7 @@ def test_memory_does_not_grow_with_the_slide(tmp_path: Path) -> None:
     script = textwrap.dedent("""
         import json, resource, sys
         from pathlib import Path
-        from tests.slides.test_writer import Gradient
+        from tests.slides.gradient import Gradient
         from stainapp.slides.writer import write_slide
         side = int(sys.argv[1])
         write_slide(Gradient(side, side), Path(sys.argv[2]), provenance={}, workers=2)

@@ -28,9 +28,8 @@ def feed_with(
     qtbot: QtBot, slide: PlainSlide, pool: ThreadPoolExecutor, keys: list[TileKey]
 ) -> TileFeed:
     feed = TileFeed(slide, TileCache[Tile](256 << 20), pool)
-    if keys:
-        with qtbot.waitSignals([feed.arrived] * len(keys)):
-            feed.want(keys)
+    feed.want(keys)
+    qtbot.waitUntil(lambda: all(feed.tile(key) is not None for key in keys))
     return feed
 
 
