@@ -217,7 +217,7 @@ def verdict(path: Path, facts: Mapping[str, Any]) -> str:
     width, height = facts["levels"][0]
     said = facts["provenance"]
     size = f"{width} x {height} px, levels: {len(facts['levels'])}, tiles: {facts['tiles']}"
-    damaged = said.get("export", {}).get("damaged_tiles", 0)
+    damaged = facts["damaged_tiles"]
     state = "is as it was written" if damaged else "is sound"
     origin = f"from {said.get('source_file', 'an unnamed slide')}"
     if said.get("virtual"):

@@ -168,7 +168,8 @@ def test_an_export_of_a_damaged_slide_is_not_called_sound() -> None:
         "levels": [(512, 512)],
         "tiles": 1,
         "mpp": 0.5,
-        "provenance": {"virtual": True, "export": {"damaged_tiles": 4}},
+        "damaged_tiles": 4,
+        "provenance": {"virtual": True},
     }
 
     words = verdict(Path("x.ome.tiff"), facts)

@@ -16,6 +16,7 @@ from stainapp.slides.reader import SlideReader
 from stainapp.ui.background import Background
 from stainapp.ui.current_slide import CurrentSlide
 from stainapp.ui.main_window import MainWindow
+from stainapp.ui.model_list import Entry
 from stainapp.ui.open_slide import OpenedSlide
 from stainapp.ui.requests import Requests
 from stainapp.ui.screenshot import Screenshot
@@ -201,8 +202,8 @@ class App(QObject):
         else:
             self.requests.start_model(model_id, template)
 
-    def _on_shown(self, entry: object) -> None:
-        self.window.stains.show_active(entry is not None)
+    def _on_shown(self, entry: Entry | None) -> None:
+        self.window.stains.show_active(entry.found.card.id if entry else "")
 
     def _on_failed(self, sentence: str) -> None:
         self.window.status.show_hint("")

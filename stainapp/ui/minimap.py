@@ -19,6 +19,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QWidget
 
+from stainapp.geometry import Rect
 from stainapp.slides.reader import SlideReader
 from stainapp.tiles.grid import View
 from stainapp.ui.feeds import to_qimage
@@ -71,7 +72,7 @@ class Minimap(QWidget):
         self._overview = Overview(reader)
         self._ground = None
         self._future = self._pool.submit(self._work, reader)
-        self.setVisible(self._wished)
+        self._show_if_useful()
 
     def forget(self) -> None:
         """Let go of the slide; returns when no thread is reading it for the map."""
@@ -86,12 +87,22 @@ class Minimap(QWidget):
         """Move the frame."""
         if view != self._view:
             self._view = view
+            self._show_if_useful()
             self.update()
 
     def set_wished(self, wished: bool) -> None:
         """Show or hide the map, now and for slides to come."""
         self._wished = wished
-        self.setVisible(wished and self._overview is not None)
+        self._show_if_useful()
+
+    def _show_if_useful(self) -> None:
+        """Keep out of the way while the whole slide is in view: it would only repeat it."""
+        if self._overview is None or not self._wished:
+            self.setVisible(False)
+            return
+        info, seen = self._overview.reader.info, self._view.bounds
+        slide = Rect(0, 0, info.width_px, info.height_px)
+        self.setVisible(seen.empty or seen.intersected(slide) != slide)
 
     @property
     def overview(self) -> Overview | None:

@@ -20,6 +20,8 @@ from stainapp.models.store import Found
 Index = QModelIndex | QPersistentModelIndex
 
 ENTRY_ROLE = Qt.ItemDataRole.UserRole
+SHOWN_ROLE = Qt.ItemDataRole.UserRole + 1
+SHOWN = "  · on show"
 ROOT = QModelIndex()
 PADDING_PX = 7
 
@@ -46,6 +48,13 @@ class ModelList(QAbstractListModel):
     def __init__(self, entries: Sequence[Entry] = ()) -> None:
         super().__init__()
         self._entries = tuple(entries)
+        self._shown = ""
+
+    def set_shown(self, model_id: str) -> None:
+        """Mark the model whose picture is on show; an empty id marks none."""
+        self._shown = model_id
+        if self._entries:
+            self.dataChanged.emit(self.index(0), self.index(len(self._entries) - 1))
 
     def set_entries(self, entries: Sequence[Entry]) -> None:
         self.beginResetModel()
@@ -68,16 +77,16 @@ class ModelList(QAbstractListModel):
         if not index.isValid():
             return None
         entry = self._entries[index.row()]
-        match role:
-            case Qt.ItemDataRole.DisplayRole:
-                return entry.found.card.name
-            case Qt.ItemDataRole.AccessibleTextRole:
-                return f"{entry.found.card.name}, {entry.facts}. {entry.compatibility.reason}"
-            case Qt.ItemDataRole.ToolTipRole:
-                return entry.compatibility.reason or entry.facts
-            case _ if role == ENTRY_ROLE:
-                return entry
-        return None
+        values = {
+            Qt.ItemDataRole.DisplayRole: entry.found.card.name,
+            Qt.ItemDataRole.AccessibleTextRole: (
+                f"{entry.found.card.name}, {entry.facts}. {entry.compatibility.reason}"
+            ),
+            Qt.ItemDataRole.ToolTipRole: entry.compatibility.reason or entry.facts,
+            ENTRY_ROLE: entry,
+            SHOWN_ROLE: entry.found.card.id == self._shown,
+        }
+        return values.get(role)
 
 
 class ModelDelegate(QStyledItemDelegate):
@@ -101,8 +110,9 @@ class ModelDelegate(QStyledItemDelegate):
         quiet = text if selected else palette.color(QPalette.ColorRole.PlaceholderText)
         name = QFont(option.font)
         name.setBold(True)
+        shown = SHOWN if index.data(SHOWN_ROLE) else ""
         lines = [
-            (entry.found.card.name, name, text if entry.compatibility.ok else quiet),
+            (entry.found.card.name + shown, name, text if entry.compatibility.ok else quiet),
             (entry.facts, QFont(option.font), quiet),
         ]
         if not entry.compatibility.ok:

@@ -35,8 +35,8 @@ def real_chips(title: str) -> tuple[Chip, ...]:
 def virtual_chips(title: str, preview: bool) -> tuple[Chip, ...]:
     """Name what is virtual, and say that it is; while only a preview shows, say that too."""
     chips = (
-        Chip(f"VIRTUAL  {title}".rstrip(), GROUND, bold=True),
-        Chip(BADGE, VIRTUAL_GROUND),
+        Chip(BADGE, VIRTUAL_GROUND, bold=True),
+        Chip(title, GROUND),
     )
     return (*chips, Chip(PREVIEW, PREVIEW_GROUND)) if preview else chips
 

@@ -80,9 +80,10 @@ class StainPanel(QWidget):
         index = self.list.currentIndex()
         return self.models.entry(index.row()) if index.isValid() else None
 
-    def show_active(self, active: bool) -> None:
-        """Say whether a virtual stain is on show."""
-        self.dismiss.setEnabled(active)
+    def show_active(self, model_id: str) -> None:
+        """Say which model's picture is on show; an empty id says none."""
+        self.models.set_shown(model_id)
+        self.dismiss.setEnabled(bool(model_id))
 
     def _lay_out(self) -> None:
         form = QFormLayout()

@@ -99,7 +99,7 @@ def test_each_layout_puts_real_and_virtual_in_their_place(
 
     assert stage.colours() == colours
     words = stage.words(0) + stage.words(1) * (layout is Layout.SIDE_BY_SIDE)
-    assert "VIRTUAL  PAS  model" in words
+    assert "PAS  model" in words
     assert BADGE in words
 
 
