@@ -10,8 +10,8 @@ from stainapp.errors import ExportError, UnknownScaleError
 from stainapp.geometry import Rect
 from stainapp.models.calibration import calibrate_slide
 from stainapp.models.compatibility import compatibility
-from stainapp.models.device import choose_device
-from stainapp.models.stainer import Stainer, open_stainer
+from stainapp.models.opening import open_stainer
+from stainapp.models.stainer import Stainer
 from stainapp.models.virtual_slide import VirtualSlide, provenance
 from stainapp.settings import home, load_note
 from stainapp.slides.ome_tiff import Compression
@@ -81,7 +81,7 @@ def stain_slide(
     _make_folder(job.target.parent)
     with closing(_open_with_scale(job, say)) as source:
         template = read_whole(job.template) if job.template else None
-        choose_device(job.device)
+        _check_device(job.device)
         stainer = open_stainer(
             job.model,
             device=job.device,
@@ -157,6 +157,14 @@ def _make_folder(folder: Path) -> None:
         raise ExportError(
             f"The folder {folder} cannot be made ({error.strerror}); choose another one."
         ) from error
+
+
+def _check_device(device: str) -> None:
+    """Refuse a device that is not there, even where the method would not use it."""
+    if device not in ("auto", "cpu"):
+        from stainapp.models.device import choose_device  # loads torch, for which nobody waits else
+
+        choose_device(device)
 
 
 def _open_with_scale(job: StainJob, say: Notify) -> SlideReader:

@@ -51,22 +51,31 @@ def calibrate_slide(
         ModelError: the slide shows no tissue, and the model brings no statistics of its own.
         Cancelled: the token was cancelled.
     """
-    path = cache / f"{_key(source, stainer)}.npz" if cache else None
-    if path and path.exists():
-        try:
-            return SlideState.load(path)
-        except ModelError as error:
-            log.warning("%s", error)
+    known = remembered_state(source, stainer, cache) if cache else None
+    if known is not None:
+        return known
     card = stainer.card
     side = _rounded_up(card.calibrate.tile_px, card.multiple)
     tiles = _tissue_tiles(source, stainer, card.calibrate.tiles, side, token, progress)
     state = _calibrated(source, stainer, tiles, token)
-    if path:
+    if cache:
         try:
-            state.save(path)
+            state.save(_path(cache, source, stainer))
         except ModelError as error:  # the slide is calibrated again next time
             log.warning("%s", error)
     return state
+
+
+def remembered_state(source: SlideReader, stainer: Stainer, cache: Path) -> SlideState | None:
+    """Return what `calibrate_slide` has kept of this slide for this model; None where nothing."""
+    path = _path(cache, source, stainer)
+    if not path.exists():
+        return None
+    try:
+        return SlideState.load(path)
+    except ModelError as error:
+        log.warning("%s", error)
+        return None
 
 
 def quick_preview(
@@ -133,6 +142,10 @@ def _tissue_tiles(
         if progress is not None:
             progress(number + 1, len(places))
     return np.stack(tiles) if tiles else np.empty((0, side, side, 3), np.uint8)
+
+
+def _path(cache: Path, source: SlideReader, stainer: Stainer) -> Path:
+    return cache / f"{_key(source, stainer)}.npz"
 
 
 def _key(source: SlideReader, stainer: Stainer) -> str:

@@ -12,7 +12,6 @@ from stainapp import __version__
 from stainapp.cancel import CancelToken
 from stainapp.geometry import Rect
 from stainapp.models.background import MARGIN_PX, tissue_share, with_glass
-from stainapp.models.calibration import calibrate_slide, quick_preview
 from stainapp.models.card import WEIGHTS_FILE
 from stainapp.models.mosaic import Mosaic
 from stainapp.models.slide_state import SlideState
@@ -20,8 +19,6 @@ from stainapp.models.stainer import Stainer
 from stainapp.models.working_scale import WorkingScale, margin_px, resample
 from stainapp.slides.reader import Level, RgbImage, SlideInfo, SlideReader
 from stainapp.slides.scale import RECORDED_MPP
-
-__all__ = ["VirtualSlide", "calibrate_slide", "provenance", "quick_preview"]
 
 LIVE_COST = 4.4
 """Network pixels per shown pixel that can be waited for: one level down, with some slack."""

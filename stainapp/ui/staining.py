@@ -258,8 +258,10 @@ def prepare_model(request: StainRequest, tell: Tell) -> VirtualReader:
 
     Imports torch for a network, so it must run on the staining thread.
     """
-    from stainapp.models.stainer import open_stainer
-    from stainapp.models.virtual_slide import VirtualSlide, calibrate_slide, quick_preview
+    from stainapp.models.calibration import calibrate_slide, quick_preview, remembered_state
+    from stainapp.models.opening import open_stainer
+    from stainapp.models.preview import PreviewSlide
+    from stainapp.models.virtual_slide import VirtualSlide
 
     source, token = request.source, request.token
     tell.progress("Opening the model…")
@@ -271,9 +273,14 @@ def prepare_model(request: StainRequest, tell: Tell) -> VirtualReader:
         notify=tell.notice,
     )
     token.check()
-    tell.preview(quick_preview(source, stainer, token))
-    tell.progress("Calibrating on the tissue…")
-    state = calibrate_slide(source, stainer, cache=home() / "calibrations", token=token)
+    cache = home() / "calibrations"
+    state = remembered_state(source, stainer, cache)
+    if state is None:
+        tell.preview(quick_preview(source, stainer, token))
+        tell.progress("Calibrating on the tissue…")
+        state = calibrate_slide(source, stainer, cache=cache, token=token)
+    if state.lut is not None:
+        tell.preview(PreviewSlide(source, state.lut))
     virtual: VirtualReader = VirtualSlide(source, stainer, state)
     return virtual
 

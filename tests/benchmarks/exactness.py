@@ -21,7 +21,8 @@ from stainapp.models import networks
 from stainapp.models.calibration import calibrate_slide
 from stainapp.models.card import Arch
 from stainapp.models.network_stainer import NetworkStainer
-from stainapp.models.stainer import Stainer, open_stainer
+from stainapp.models.opening import open_stainer
+from stainapp.models.stainer import Stainer
 from stainapp.models.virtual_slide import VirtualSlide
 from stainapp.slides.opening import open_slide
 from stainapp.slides.reader import RgbImage, SlideReader

@@ -56,12 +56,13 @@ def in_own_process(work: object, size: int) -> tuple[float, float, float]:
 def export_classic(size: int) -> tuple[float, float, float]:
     """Export a stained phantom: Mpx/s, Mpx/s of the method alone, and peak MiB."""
     import numpy as np
-    from stainapp.slides.writer import write_slide
 
     from resources import resource
-    from stainapp.models.stainer import open_stainer
-    from stainapp.models.virtual_slide import VirtualSlide, calibrate_slide, provenance
+    from stainapp.models.calibration import calibrate_slide
+    from stainapp.models.opening import open_stainer
+    from stainapp.models.virtual_slide import VirtualSlide, provenance
     from stainapp.slides.phantom import open_phantom
+    from stainapp.slides.writer import write_slide
 
     stainer = open_stainer(resource(f"models/{MODEL}"))
     slide = open_phantom(f"phantom:he:{size}:7")
@@ -77,12 +78,12 @@ def export_classic(size: int) -> tuple[float, float, float]:
 
 def export_network(size: int) -> tuple[float, float, float]:
     """Export through a network: share of the bare network's speed, Mpx/s, and peak MiB."""
-    from stainapp.slides.writer import write_slide
-
+    from stainapp.models.calibration import calibrate_slide
     from stainapp.models.card import Arch
-    from stainapp.models.stainer import open_stainer
-    from stainapp.models.virtual_slide import VirtualSlide, calibrate_slide, provenance
+    from stainapp.models.opening import open_stainer
+    from stainapp.models.virtual_slide import VirtualSlide, provenance
     from stainapp.slides.phantom import open_phantom
+    from stainapp.slides.writer import write_slide
     from tests.benchmarks.stain import Recorded, bare_network, drawn_model
 
     with tempfile.TemporaryDirectory() as folder:

@@ -24,7 +24,8 @@ from stainapp.models import networks
 from stainapp.models.calibration import calibrate_slide
 from stainapp.models.card import WEIGHTS_FILE, Arch, ModelCard, sha256_of
 from stainapp.models.device import STRIP_PX, autocast, choose_device, choose_precision
-from stainapp.models.stainer import Stainer, Tiles, open_stainer
+from stainapp.models.opening import open_stainer
+from stainapp.models.stainer import Stainer, Tiles
 from stainapp.models.virtual_slide import VirtualSlide
 from stainapp.slides.opening import open_slide
 from stainapp.slides.reader import SlideReader

@@ -7,9 +7,7 @@ import pytest
 
 from stainapp.models.slide_state import SlideState
 from stainapp.models.stainer import Stainer
-from stainapp.models.virtual_slide import (
-    VirtualSlide,
-)
+from stainapp.models.virtual_slide import VirtualSlide
 from stainapp.slides.reader import SlideReader
 
 Made = Callable[..., VirtualSlide]

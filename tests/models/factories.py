@@ -22,8 +22,9 @@ from stainapp.models.card import (
     ModelCard,
     sha256_of,
 )
+from stainapp.models.opening import open_stainer
 from stainapp.models.slide_state import SlideState
-from stainapp.models.stainer import Stainer, open_stainer
+from stainapp.models.stainer import Stainer
 from stainapp.slides.reader import Level, RgbImage, SlideInfo
 
 MACENKO_REFERENCE = {

@@ -7,9 +7,7 @@ import numpy as np
 import pytest
 from skimage.registration import phase_cross_correlation
 
-from stainapp.models.virtual_slide import (
-    provenance,
-)
+from stainapp.models.virtual_slide import provenance
 from stainapp.slides.opening import open_slide
 from tests.models.conftest import Made
 from tests.models.factories import (

@@ -7,13 +7,10 @@ import pytest
 
 from stainapp.cancel import CancelToken
 from stainapp.errors import Cancelled, ModelError
+from stainapp.models.calibration import calibrate_slide, quick_preview
 from stainapp.models.card import Calibration
+from stainapp.models.opening import open_stainer
 from stainapp.models.slide_state import SlideState
-from stainapp.models.stainer import open_stainer
-from stainapp.models.virtual_slide import (
-    calibrate_slide,
-    quick_preview,
-)
 from tests.models.conftest import Made
 from tests.models.factories import (
     MODELS,

@@ -15,8 +15,8 @@ from stainapp.errors import Cancelled, DeviceMemoryError, ModelError
 from stainapp.models import network_stainer, networks
 from stainapp.models.card import WEIGHTS_FILE, Arch, ModelCard, sha256_of
 from stainapp.models.network_stainer import NetworkStainer
+from stainapp.models.opening import open_stainer
 from stainapp.models.slide_state import SlideState
-from stainapp.models.stainer import open_stainer
 from stainapp.slides.reader import RgbImage
 from tests.models.factories import (
     classic_model,

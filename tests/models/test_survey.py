@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from stainapp.models.calibration import calibrate_slide, quick_preview
 from stainapp.models.survey import survey
-from stainapp.models.virtual_slide import calibrate_slide, quick_preview
 from tests.models.factories import ArraySlide, FakeStainer, tissue_image
 
 

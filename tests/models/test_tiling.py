@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stainapp.models.calibration import calibrate_slide
 from stainapp.models.card import ModelCard
-from stainapp.models.stainer import Stainer, open_stainer
-from stainapp.models.virtual_slide import (
-    calibrate_slide,
-)
+from stainapp.models.opening import open_stainer
+from stainapp.models.stainer import Stainer
 from stainapp.slides.opening import open_slide
 from stainapp.slides.reader import RgbImage, SlideReader
 from tests.models.conftest import Made

@@ -6,11 +6,9 @@ import pytest
 
 from stainapp.cancel import CancelToken
 from stainapp.errors import Cancelled, ModelError, SlideError, UnknownScaleError
+from stainapp.models.calibration import calibrate_slide
 from stainapp.models.slide_state import SlideState
-from stainapp.models.virtual_slide import (
-    calibrate_slide,
-    provenance,
-)
+from stainapp.models.virtual_slide import provenance
 from stainapp.slides.reader import RgbImage
 from tests.models.conftest import Made
 from tests.models.factories import (

@@ -1,0 +1,57 @@
+"""Open a model folder as a stainer, whatever its method."""
+
+from pathlib import Path
+
+from stainapp.errors import ModelError
+from stainapp.models.card import ModelCard, sha256_of
+from stainapp.models.classic_stainer import ClassicStainer
+from stainapp.models.stainer import Notify, Stainer
+from stainapp.models.torch_libraries import preload
+from stainapp.slides.reader import RgbImage
+
+
+def open_stainer(
+    folder: Path,
+    *,
+    device: str = "auto",
+    precision: str = "auto",
+    template: RgbImage | None = None,
+    notify: Notify | None = None,
+) -> Stainer:
+    """Open a model folder, having verified every file against its card.
+
+    Args:
+        folder: holds ``card.json`` and what it names.
+        device: "auto", "cpu", "mps", "cuda" or "cuda:<n>".
+        precision: "auto" (measured once per device), "fp32", "bf16" or "fp16".
+        template: an image to normalise to, instead of the card's reference.
+        notify: told what the user should know while staining.
+
+    Raises:
+        ModelError: the card, the weights, the device or the template cannot be used.
+    """
+    card = ModelCard.read(folder)
+    _verify(folder, card)
+    if card.classic is not None:
+        return ClassicStainer(card, template)
+    if template is not None:
+        raise ModelError(f"{card.name} cannot take a template image; Reinhard and Macenko can.")
+    preload()
+    from stainapp.models.network_stainer import NetworkStainer  # loads torch: only networks wait
+
+    return NetworkStainer(card, folder, device, precision, notify)
+
+
+def _verify(folder: Path, card: ModelCard) -> None:
+    for name, expected in card.files.items():
+        try:
+            found = sha256_of(folder / name)
+        except OSError as error:
+            raise ModelError(
+                f"{folder / name} cannot be read; install the model {card.id!r} again."
+            ) from error
+        if found != expected:
+            raise ModelError(
+                f"{folder / name} is not the file its card names; "
+                f"install the model {card.id!r} again."
+            )
