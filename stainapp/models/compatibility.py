@@ -34,7 +34,7 @@ def compatibility(
     """
     needed = _needed_instead(card, stain)
     if needed:
-        slide = f"looks like {stain} (a guess)" if guessed else f"is {stain}"
+        slide = f"looks like {stain}" if guessed else f"is {stain}"
         return Compatibility(False, f"{needed}; this slide {slide}")
     if card.mpp is None:
         return Compatibility(True)

@@ -68,5 +68,5 @@ class Arrangement:
             first.set_chips(stained)
         else:
             first.set_chips(real, stained)
-        none = (Chip("no virtual stain: choose one and press Show", GROUND),)
+        none = (Chip("no virtual stain yet", GROUND),)
         second.set_chips(stained or (real if self.peeking else none))

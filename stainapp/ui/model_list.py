@@ -21,7 +21,7 @@ Index = QModelIndex | QPersistentModelIndex
 
 ENTRY_ROLE = Qt.ItemDataRole.UserRole
 SHOWN_ROLE = Qt.ItemDataRole.UserRole + 1
-SHOWN = "  · on show"
+SHOWN = "● "
 ROOT = QModelIndex()
 PADDING_PX = 7
 
@@ -112,7 +112,7 @@ class ModelDelegate(QStyledItemDelegate):
         name.setBold(True)
         shown = SHOWN if index.data(SHOWN_ROLE) else ""
         lines = [
-            (entry.found.card.name + shown, name, text if entry.compatibility.ok else quiet),
+            (shown + entry.found.card.name, name, text if entry.compatibility.ok else quiet),
             (entry.facts, QFont(option.font), quiet),
         ]
         if not entry.compatibility.ok:
