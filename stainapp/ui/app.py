@@ -148,7 +148,7 @@ class App(QObject):
         window.action("device-cuda").setEnabled(sys.platform != "darwin")
         window.action(f"device-{self.virtual.device.partition(':')[0]}").setChecked(True)
         window.status.show_device(self.virtual.device)
-        self.requests.show_recent(settings.recent)
+        self.requests.slide.show_recent(settings.recent)
 
     def use_theme(self, theme: str) -> None:
         self.settings = replace(self.settings, theme=theme)
@@ -169,13 +169,13 @@ class App(QObject):
 
     def _on_opened(self, slide: OpenedSlide) -> None:
         self.settings = with_recent(self.settings, slide.address)
-        self.requests.show_recent(self.settings.recent)
+        self.requests.slide.show_recent(self.settings.recent)
         self.window.show_slide(slide)
         self.virtual.show_slide(slide)
         self._on_camera()
         self._follow_options()
         if slide.reader.info.mpp is None and self.options.screenshot is None:
-            self.requests.ask_scale(slide)
+            self.requests.slide.ask_scale(slide)
 
     def _follow_options(self) -> None:
         """Take the command line's view and model, once, for its first slide."""
@@ -200,7 +200,7 @@ class App(QObject):
                 f"{slide.name} does not say how large its pixels are; give --mpp."
             )
         else:
-            self.requests.start_model(model_id, template)
+            self.requests.stain.start_model(model_id, template)
 
     def _on_shown(self, entry: Entry | None) -> None:
         self.window.stains.show_active(entry.found.card.id if entry else "")
