@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from stainapp import __version__, commands
 from stainapp.commands import DONE, FAILED, MISUSED, complain
 from stainapp.errors import StainAppError
-from stainapp.log import log_to_file
 
 if TYPE_CHECKING:
     from stainapp.geometry import Rect
@@ -32,6 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return MISUSED
         words.insert(0, "view")
     args = parser.parse_args(words)
+    from stainapp.log import log_to_file
+
     log_to_file()
     try:
         code: int = args.run(args)

@@ -11,7 +11,7 @@ from stainapp.geometry import Rect
 from stainapp.models.calibration import calibrate_slide
 from stainapp.models.compatibility import compatibility
 from stainapp.models.opening import open_stainer
-from stainapp.models.stainer import Stainer
+from stainapp.models.stainer import Notify, Stainer
 from stainapp.models.virtual_slide import VirtualSlide, provenance
 from stainapp.settings import home, load_note
 from stainapp.slides.ome_tiff import Compression
@@ -21,7 +21,6 @@ from stainapp.slides.scale import RECORDED_MPP, guess_mpp
 from stainapp.slides.stain_guess import guess_stain
 from stainapp.slides.writer import write_slide
 
-Notify = Callable[[str], None]
 Progress = Callable[[int, int], None]
 SUFFIXES = (".tif", ".tiff")
 

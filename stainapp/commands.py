@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from stainapp.cancel import CancelToken
-from stainapp.display import require_display
 from stainapp.errors import Cancelled, StainAppError
 
 DONE, FAILED, MISUSED = 0, 1, 2
@@ -26,6 +25,8 @@ def view(args: argparse.Namespace) -> int:
         default_store().find(args.model)  # a wrong name ends here, not in a window without stain
     if args.screenshot is not None:
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    from stainapp.display import require_display
+
     require_display()
     if sys.platform == "win32":
         # torch 2.9 and later fail to load there once Qt has been (pytorch issue 166628).

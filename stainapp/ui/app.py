@@ -123,7 +123,8 @@ class App(QObject):
         virtual.notice.connect(window.messages.say)
         virtual.failed.connect(window.messages.say)
         virtual.device_known.connect(window.status.show_device)
-        self.view.settled.connect(self.service.warm_up)
+        if self.options.screenshot is None:  # a picture must not wait for what it does not show
+            self.view.settled.connect(self.service.warm_up)
         self.view.cursor_moved.connect(self._on_cursor)
         self.view.viewpoint.changed.connect(self._on_camera)
 

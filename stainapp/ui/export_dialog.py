@@ -32,13 +32,11 @@ if TYPE_CHECKING:
 class ExportDialog(QDialog):
     """Asks for the region and the file, then writes; closing it stops and leaves no half file."""
 
-    failed = Signal(str)
     _advanced = Signal(object)  # (done, total), from the writing thread
 
     def __init__(
         self,
         virtual: "VirtualSlide",
-        slide_name: str,
         view: Rect,
         misfit: str,
         parent: QWidget | None = None,
@@ -53,7 +51,7 @@ class ExportDialog(QDialog):
         self.region = QComboBox(self)
         self.region.addItem("The field in view", view)
         self.region.addItem("The whole slide", None)
-        self.path = QLineEdit(str(Path.home() / file_name(slide_name)), self)
+        self.path = QLineEdit(str(suggested_target(virtual)), self)
         self.browse = QPushButton("Choose…", self)
         self.progress = QProgressBar(self)
         self.progress.hide()
@@ -135,10 +133,12 @@ class ExportDialog(QDialog):
         self._background.close()
 
 
-def file_name(slide_name: str) -> str:
-    """Suggest a name for the stained slide."""
-    plain = slide_name.replace(":", "-")
-    return f"{plain.removesuffix(Path(plain).suffix)}-virtual.ome.tiff"
+def suggested_target(virtual: "VirtualSlide") -> Path:
+    """Suggest the same name as the command line would, in the user's own folder."""
+    from stainapp.cohort import target_for
+
+    slide, model = virtual.info.path.name, virtual.stainer.card.id
+    return target_for(slide, model, Path.home(), several=False)
 
 
 def export(

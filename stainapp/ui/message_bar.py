@@ -1,13 +1,10 @@
 """One message above the slide: errors and notices stay until they are read."""
 
-from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QWidget
 
 
 class MessageBar(QFrame):
     """Shows the newest message and how many wait behind it; hidden when there is none."""
-
-    emptied = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -33,15 +30,9 @@ class MessageBar(QFrame):
             self._messages.append(sentence)
         self._show()
 
-    def clear(self) -> None:
-        self._messages.clear()
-        self._show()
-
     def _on_dismiss(self) -> None:
         self._messages.pop()
         self._show()
-        if not self._messages:
-            self.emptied.emit()
 
     def _show(self) -> None:
         if self._messages:

@@ -44,9 +44,9 @@ class Screenshot(QObject):
         virtual.idle.connect(self._rest.start)
         view.tiles_waiting.connect(self._on_waiting)
         current.failed.connect(self._give_up)
+        virtual.failed.connect(self._give_up)
         if not slide_expected:
             self._rest.start()
-        virtual.failed.connect(self._give_up)
 
     def _on_waiting(self, tiles: int) -> None:
         if tiles:

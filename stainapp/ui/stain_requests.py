@@ -78,8 +78,7 @@ class StainRequests(QObject):
         entry = self._virtual.entry
         misfit = entry.compatibility.reason if entry else ""
         field = self._window.view.visible_region()
-        dialog = ExportDialog(virtual, slide.name, field, misfit, self._window)
-        dialog.failed.connect(self._window.messages.say)
+        dialog = ExportDialog(virtual, field, misfit, self._window)
         self._dialogs.show(dialog)
 
     def _apply(self) -> None:
