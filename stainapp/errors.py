@@ -42,6 +42,18 @@ class ExportError(StainAppError):
     """A file could not be written, or did not read back as it was written."""
 
 
+class RecipeError(StainAppError):
+    """A training recipe has an unknown field, an impossible value, or data that will not do."""
+
+
+class TrainingError(StainAppError):
+    """A training run cannot go on."""
+
+
+class RegionError(StainAppError):
+    """A region has no usable outline, or a file of regions cannot be read or written."""
+
+
 class SettingsError(StainAppError):
     """What the program remembers cannot be read or written."""
 

@@ -27,6 +27,7 @@ class ActionSpec:
 LAYOUT_GROUP = "layout"
 THEME_GROUP = "theme"
 DEVICE_GROUP = "device"
+TOOL_GROUP = "tool"
 
 ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec("open", "File", "&Open slide…", ("Ctrl+O",), hint="Open a whole-slide image"),
@@ -72,6 +73,19 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec("device-cpu", "Stain", "Processor (CPU)", (), True, DEVICE_GROUP),
     ActionSpec("device-cuda", "Stain", "NVIDIA GPU (CUDA)", (), True, DEVICE_GROUP),
     ActionSpec("device-mps", "Stain", "Apple GPU (MPS)", (), True, DEVICE_GROUP),
+    ActionSpec("tool-move", "Regions", "&Move and select", ("M",), True, TOOL_GROUP),
+    ActionSpec("tool-rectangle", "Regions", "Draw &rectangle", ("R",), True, TOOL_GROUP),
+    ActionSpec("tool-polygon", "Regions", "Draw &polygon", ("P",), True, TOOL_GROUP),
+    ActionSpec("undo", "Regions", "&Undo", ("Ctrl+Z",), separated=True),
+    ActionSpec("redo", "Regions", "&Redo", ("Ctrl+Shift+Z", "Ctrl+Y")),
+    ActionSpec("select-regions", "Regions", "&Select all regions", ("Ctrl+A",), separated=True),
+    ActionSpec("go-to-region", "Regions", "&Go to the selected region", ("Z",)),
+    ActionSpec("colour-regions", "Regions", "&Colour of the selected regions…"),
+    ActionSpec("delete-regions", "Regions", "&Delete selected regions", ("Del", "Backspace")),
+    ActionSpec("show-regions", "Regions", "S&how regions", ("H",), True, separated=True),
+    ActionSpec("import-regions", "Regions", "&Import regions (GeoJSON)…", separated=True),
+    ActionSpec("export-regions", "Regions", "&Export regions (GeoJSON)…"),
+    ActionSpec("train", "Train", "&New training…", ("Ctrl+T",), hint="Teach a model on slides"),
     ActionSpec("commands", "Help", "&Find a command…", ("Ctrl+L",)),
     ActionSpec("keys", "Help", "&Keys", ("F1", "?")),
     ActionSpec("about", "Help", "&About stainapp"),
@@ -83,6 +97,12 @@ MOUSE = (
     ("Arrow keys", "Pan by a step"),
     ("Wheel, pinch", "Zoom about the cursor"),
     ("Double click", "Zoom in there"),
+    ("Click a region", "Select it; with Shift, one more or less"),
+    ("Drag the selected region", "Move it; at a handle, reshape it"),
+    ("Double click its outline", "Add a point"),
+    ("Alt and click a point", "Remove the point"),
+    ("Enter, double click", "End the polygon that is being drawn"),
+    ("Esc", "Drop what is being drawn, then the tool, then the selection"),
     ("Drag the divider", "Move the curtain"),
     ("Drop a file on the window", "Open a slide, or import a model"),
 )

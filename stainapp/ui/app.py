@@ -3,11 +3,11 @@
 import logging
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, QtMsgType, qInstallMessageHandler
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QMessageBox
 
 from stainapp.errors import StainAppError
 from stainapp.models.store import default_store
@@ -18,10 +18,15 @@ from stainapp.ui.current_slide import CurrentSlide
 from stainapp.ui.main_window import MainWindow
 from stainapp.ui.model_list import Entry
 from stainapp.ui.open_slide import OpenedSlide
+from stainapp.ui.region_autosave import RegionAutosave
+from stainapp.ui.region_editor import RegionEditor
+from stainapp.ui.region_hand import RegionHand
 from stainapp.ui.requests import Requests
+from stainapp.ui.run_command import Trainer
 from stainapp.ui.screenshot import Screenshot
 from stainapp.ui.staining import StainService
 from stainapp.ui.theme import apply_theme, chosen_colours
+from stainapp.ui.train_requests import TrainRequests
 from stainapp.ui.view_area import ViewArea
 from stainapp.ui.virtual_stain import VirtualStain
 
@@ -50,6 +55,8 @@ class ViewOptions:
     device: str | None = None
     theme: str | None = None
     size: tuple[int, int] | None = None
+    trainer: Trainer = field(default_factory=Trainer)
+    """The program that trains."""
     screenshot: Path | None = None
     wait_s: float = 600.0
     """How long a screenshot may take before it is given up."""
@@ -73,9 +80,24 @@ class App(QObject):
         self.view = ViewArea()
         self.window = MainWindow(self.view, colours)
         self.current = CurrentSlide(self.background, self)
-        self.virtual = VirtualStain(default_store(), self.service, self.view, self)
+        store = default_store()
+        self.virtual = VirtualStain(store, self.service, self.view, self)
         self.virtual.device = usable_device(settings.device)
-        self.requests = Requests(self.window, self.current, self.virtual, self.background)
+        self.regions = RegionEditor(self)
+        self.hand = RegionHand(self.regions, self)
+        self.autosave = RegionAutosave(self.regions, self.background, self)
+        self.train = TrainRequests(
+            self.window, self.current, self.virtual, self.regions, store, options.trainer
+        )
+        self.requests = Requests(
+            self.window,
+            self.current,
+            self.virtual,
+            self.background,
+            self.regions,
+            self.hand,
+            self.train,
+        )
         self._closed = False
         self._connect()
         self._set_out()
@@ -83,6 +105,8 @@ class App(QObject):
     def start(self) -> None:
         """Show the window and begin what the command line asked for."""
         self.window.show()
+        if self.options.screenshot is None:
+            self.train.offer()
         if self.options.slide:
             self.current.open(self.options.slide, self.options.mpp)
         else:
@@ -96,14 +120,22 @@ class App(QObject):
         self._closed = True
         self._remember()
         self.requests.close()
+        self.train.close()
         self.service.close()
         self.view.close_feeds()
         self.background.close()
+        self.autosave.close()
+        self.regions.leave()
         self.current.close()
 
     def _connect(self) -> None:
         window, current, virtual = self.window, self.current, self.virtual
         window.closing.connect(self.close)
+        for pane in self.view.panes:
+            pane.hand = self.hand
+        self.autosave.noted.connect(window.status.show_regions)
+        self.autosave.failed.connect(window.messages.say)
+        window.close_questions.append(self._may_lose_regions)
         window.slide_dropped.connect(self._on_open)
         window.slides.slide_chosen.connect(self._on_open)
         window.stains.stain_set.connect(current.set_stain)
@@ -124,7 +156,7 @@ class App(QObject):
         virtual.failed.connect(window.messages.say)
         virtual.device_known.connect(window.status.show_device)
         if self.options.screenshot is None:  # a picture must not wait for what it does not show
-            self.view.settled.connect(self.service.warm_up)
+            self.view.settled.connect(self._on_settled)
         self.view.cursor_moved.connect(self._on_cursor)
         self.view.viewpoint.changed.connect(self._on_camera)
 
@@ -140,6 +172,8 @@ class App(QObject):
         for name, on in (
             ("minimap", settings.show_minimap),
             ("scale-bar", settings.show_scale_bar),
+            ("show-regions", True),
+            ("tool-move", True),
         ):
             window.action(name).setChecked(on)
         self.view.set_minimap_visible(settings.show_minimap)
@@ -150,6 +184,7 @@ class App(QObject):
         window.action(f"device-{self.virtual.device.partition(':')[0]}").setChecked(True)
         window.status.show_device(self.virtual.device)
         self.requests.slide.show_recent(settings.recent)
+        self.train.recent = settings.recent
 
     def use_theme(self, theme: str) -> None:
         self.settings = replace(self.settings, theme=theme)
@@ -171,8 +206,10 @@ class App(QObject):
     def _on_opened(self, slide: OpenedSlide) -> None:
         self.settings = with_recent(self.settings, slide.address)
         self.requests.slide.show_recent(self.settings.recent)
+        self.train.recent = self.settings.recent
         self.window.show_slide(slide)
         self.virtual.show_slide(slide)
+        self.autosave.open(slide.reader.info.identity)
         self._on_camera()
         self._follow_options()
         if slide.reader.info.mpp is None and self.options.screenshot is None:
@@ -210,6 +247,10 @@ class App(QObject):
         self.window.status.show_hint("")
         self.window.messages.say(sentence)
 
+    def _on_settled(self) -> None:
+        if not self._closed:  # a view settles as well when its feeds are closed
+            self.service.warm_up()
+
     def _on_cursor(self, x: float, y: float) -> None:
         slide = self.current.slide
         self.window.status.show_position(x, y, slide.reader.info.mpp if slide else None)
@@ -219,6 +260,18 @@ class App(QObject):
         if slide is not None:
             ratio = self.window.devicePixelRatioF()
             self.window.status.show_camera(self.view.viewpoint.camera, slide.reader.info.mpp, ratio)
+
+    def _may_lose_regions(self) -> bool:
+        """Ask before regions are lost that could not be written, so that they can be exported."""
+        if not self.autosave.failing:
+            return True
+        answer = QMessageBox.question(
+            self.window,
+            "Regions not saved",
+            "The regions cannot be saved where they are kept. Export them to another file "
+            "(Regions menu) to keep them.\n\nClose and lose what was changed?",
+        )
+        return answer == QMessageBox.StandardButton.Yes
 
     def _remember(self) -> None:
         if self.options.screenshot is not None:

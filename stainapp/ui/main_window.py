@@ -26,13 +26,15 @@ from PySide6.QtWidgets import (
 from stainapp.ui.actions import ACTIONS, make_actions
 from stainapp.ui.message_bar import MessageBar
 from stainapp.ui.open_slide import OpenedSlide
+from stainapp.ui.region_panel import RegionPanel
 from stainapp.ui.slides_panel import SlidesPanel
 from stainapp.ui.stain_panel import StainPanel
 from stainapp.ui.status import StatusLine
 from stainapp.ui.theme import Colours, icon
 from stainapp.ui.view_area import Layout, ViewArea
 
-TOOLBAR = ("open", "", "fit", "1x", "4x", "10x", "20x", "40x", "rotate", "")
+TOOLS = ("tool-move", "tool-rectangle", "tool-polygon")
+TOOLBAR = ("open", "", *TOOLS, "", "fit", "1x", "4x", "10x", "20x", "40x", "rotate", "")
 LAYOUTS = {
     "single": Layout.SINGLE,
     "side-by-side": Layout.SIDE_BY_SIDE,
@@ -42,6 +44,7 @@ LAYOUTS = {
 ROTATION_STEP = 15.0
 FADE_STEP = 10
 SLIDES_WIDTH_PX, STAINS_WIDTH_PX = 160, 310
+STAINS_HEIGHT_PX, REGIONS_HEIGHT_PX = 520, 260
 MODEL_SUFFIXES = (".pth", ".pt", ".safetensors", ".pt2", ".h5", ".pkl", ".zip", ".ckpt")
 PEEK_KEY = Qt.Key.Key_QuoteLeft
 
@@ -58,16 +61,21 @@ class MainWindow(QMainWindow):
     def __init__(self, view: ViewArea, colours: Colours) -> None:
         super().__init__()
         self.view = view
+        self.close_questions: list[Callable[[], bool]] = []
+        """Asked before the window closes; one that is answered with no keeps it open."""
         self.setWindowTitle("stainapp")
         self.setAcceptDrops(True)
         self.messages = MessageBar(self)
         self.slides = SlidesPanel(self)
         self.stains = StainPanel(self)
+        self.regions = RegionPanel(self)
         self.status = StatusLine(self.statusBar(), self)
         self.fade = QSlider(Qt.Orientation.Horizontal, self)
         self.actions_by_name = make_actions(self, self._slots())
         self.recent = QMenu("Open &recent", self)
         self._menu("File").insertMenu(self.action("open-sample-phantom"), self.recent)
+        self.runs = QMenu("&Runs", self)
+        self._menu("Train").addMenu(self.runs)
         self._lay_out()
         self._build_toolbar()
         self.recolour(colours)
@@ -75,7 +83,7 @@ class MainWindow(QMainWindow):
 
     def recolour(self, colours: Colours) -> None:
         """Draw the icons anew for another theme."""
-        for name in ("open", "fit", "rotate", *LAYOUTS, "virtual"):
+        for name in ("open", *TOOLS, "fit", "rotate", *LAYOUTS, "virtual"):
             self.actions_by_name[name].setIcon(icon(name, colours))
         self.setWindowIcon(icon("stainapp", colours))
 
@@ -141,8 +149,11 @@ class MainWindow(QMainWindow):
         (self.model_dropped if is_model else self.slide_dropped).emit(path)
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        self.closing.emit()
-        event.accept()
+        if all(may_close() for may_close in self.close_questions):
+            self.closing.emit()
+            event.accept()
+        else:
+            event.ignore()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Hold a key to peek: a shortcut would only tell of the press."""
@@ -192,6 +203,7 @@ class MainWindow(QMainWindow):
         for title, widget, area in (
             ("Slides", self.slides, Qt.DockWidgetArea.LeftDockWidgetArea),
             ("Stains", self.stains, Qt.DockWidgetArea.RightDockWidgetArea),
+            ("Regions", self.regions, Qt.DockWidgetArea.RightDockWidgetArea),
         ):
             dock = QDockWidget(title, self)
             dock.setObjectName(title)
@@ -199,7 +211,9 @@ class MainWindow(QMainWindow):
             self.addDockWidget(area, dock)
             self._menu("View").addAction(dock.toggleViewAction())
             docks.append(dock)
-        self.resizeDocks(docks, [SLIDES_WIDTH_PX, STAINS_WIDTH_PX], Qt.Orientation.Horizontal)
+        widths, heights = [SLIDES_WIDTH_PX, STAINS_WIDTH_PX], [STAINS_HEIGHT_PX, REGIONS_HEIGHT_PX]
+        self.resizeDocks(docks[:2], widths, Qt.Orientation.Horizontal)
+        self.resizeDocks(docks[1:], heights, Qt.Orientation.Vertical)
 
     def _build_toolbar(self) -> None:
         bar = QToolBar("Tools", self)

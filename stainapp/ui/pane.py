@@ -1,6 +1,7 @@
 """One pane: the field of the shared viewpoint, its layers, its marks, and the hand on it."""
 
 from collections.abc import Sequence
+from enum import Enum
 
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPointF, Qt, Signal, Slot
@@ -26,8 +27,10 @@ from PySide6.QtWidgets import (
 from stainapp.tiles.grid import TileKey, View
 from stainapp.ui.camera import Camera, Size, Viewpoint
 from stainapp.ui.pane_marks import Chip, ChipRow, CrossHair, Divider
+from stainapp.ui.region_layer import RegionLayer
 from stainapp.ui.scale_bar import ScaleBar
 from stainapp.ui.tile_layer import TileLayer
+from stainapp.ui.touch import Hand, Touch
 
 WHEEL_STEP = 1.25
 """Zoom for one notch of a wheel, of 120 eighths of a degree."""
@@ -37,6 +40,18 @@ KEY_PAN_SHARE = 0.1
 KEY_ZOOM = 1.25
 GRAB_PX = 9.0
 MARGIN_PX = 10.0
+CLICK_PX = 3.0
+"""A press let go this near to where it was made was a click."""
+
+
+class Grip(Enum):
+    """What a pressed button has hold of."""
+
+    NOTHING = 0
+    SLIDE = 1
+    DIVIDER = 2
+    TOOL = 3
+    """Whatever the tool in the hand makes of it."""
 
 
 class Pane(pg.GraphicsView):
@@ -52,13 +67,16 @@ class Pane(pg.GraphicsView):
         super().__init__(parent, useOpenGL=False, background=None)
         self.viewpoint = viewpoint
         self.real, self.virtual = TileLayer(), TileLayer()
+        self.regions = RegionLayer()
+        self.hand: Hand | None = None
         self._root = QGraphicsRectItem()
         self._left, self._right = ChipRow(), ChipRow(align_right=True)
         self._scale_bar, self._cross, self._divider = ScaleBar(), CrossHair(), Divider()
         self._um_per_slide_px: float | None = None
         self._curtain: float | None = None
-        self._drag_from: QPointF | None = None
-        self._dragging_curtain = False
+        self._button = Qt.MouseButton.NoButton
+        self._pressed_at = self._drag_from = QPointF()
+        self._grip = Grip.NOTHING
         self._space = False
         self._build()
         self.changeEvent(QEvent(QEvent.Type.PaletteChange))
@@ -138,29 +156,43 @@ class Pane(pg.GraphicsView):
     def mousePressEvent(self, event: QMouseEvent) -> None:
         if event.button() not in (Qt.MouseButton.LeftButton, Qt.MouseButton.MiddleButton):
             return
-        self._drag_from = event.position()
-        self._dragging_curtain = not self._space and self._on_divider(event.position())
-        self._choose_cursor(event.position())
+        if self._grip is Grip.NOTHING or event.buttons() == event.button():
+            self._button = event.button()
+            self._pressed_at = self._drag_from = event.position()
+            self._grip = self._grip_for(event)
+            self._choose_cursor(event)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         at = event.position()
-        if self._drag_from is None:
-            self._choose_cursor(at)
-        elif self._dragging_curtain:
+        if self._grip is Grip.DIVIDER:
             self.curtain_dragged.emit(min(max(at.x() / self.size_px.width, 0.0), 1.0))
-        else:
+        elif self._grip is Grip.SLIDE:
             by = at - self._drag_from
             self._drag_from = at
             self.viewpoint.move(self.viewpoint.camera.panned(by.x(), by.y()))
+        elif self.hand is not None:
+            self.hand.move(self._touch(event))
+        self._choose_cursor(event)
         self.cursor_moved.emit(*self.viewpoint.camera.to_slide(at.x(), at.y(), self.size_px))
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        self._drag_from = None
-        self._dragging_curtain = False
-        self._choose_cursor(event.position())
+        if event.button() != self._button:
+            return
+        grip, self._grip, self._button = self._grip, Grip.NOTHING, Qt.MouseButton.NoButton
+        if self.hand is not None and event.button() == Qt.MouseButton.LeftButton:
+            still = (event.position() - self._pressed_at).manhattanLength() < CLICK_PX
+            if grip is Grip.TOOL:
+                self.hand.release(self._touch(event))
+            elif grip is Grip.SLIDE and still and not self._space:
+                self.hand.click(self._touch(event))
+        self._choose_cursor(event)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        if event.button() == Qt.MouseButton.LeftButton and not self._on_divider(event.position()):
+        if event.button() != Qt.MouseButton.LeftButton or self._on_divider(event.position()):
+            return
+        if self.hand is not None and not self._space and self.hand.double_click(self._touch(event)):
+            self._button, self._grip = event.button(), Grip.TOOL
+        else:
             self._zoom_at(2.0, event.position())
 
     def leaveEvent(self, event: QEvent) -> None:
@@ -184,6 +216,8 @@ class Pane(pg.GraphicsView):
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Space:
             self._space = True
+        elif self.hand is not None and self.hand.key(Qt.Key(event.key())):
+            pass
         elif not self._on_key(Qt.Key(event.key()), event.modifiers()):
             event.ignore()  # the window may have a use for it
 
@@ -209,7 +243,7 @@ class Pane(pg.GraphicsView):
         self._root.setFlag(QGraphicsItem.GraphicsItemFlag.ItemHasNoContents)
         self.scene().setItemIndexMethod(QGraphicsScene.ItemIndexMethod.NoIndex)
         self.scene().addItem(self._root)
-        for item in (self.real, self.virtual):
+        for item in (self.real, self.virtual, self.regions):
             item.setParentItem(self._root)
         marks = (self._divider, self._cross, self._left, self._right, self._scale_bar)
         for order, mark in enumerate(marks):
@@ -240,13 +274,33 @@ class Pane(pg.GraphicsView):
             return False
         return abs(at.x() - self._curtain * self.size_px.width) <= GRAB_PX
 
-    def _choose_cursor(self, at: QPointF) -> None:
-        if self._dragging_curtain or (self._drag_from is None and self._on_divider(at)):
-            shape = Qt.CursorShape.SplitHCursor
-        elif self._drag_from is not None:
+    def _grip_for(self, event: QMouseEvent) -> Grip:
+        """Decide what a press takes hold of."""
+        if self._space or event.button() == Qt.MouseButton.MiddleButton:
+            return Grip.SLIDE
+        if self._on_divider(event.position()):
+            return Grip.DIVIDER
+        taken = self.hand is not None and self.hand.press(self._touch(event))
+        return Grip.TOOL if taken else Grip.SLIDE
+
+    def _touch(self, event: QMouseEvent) -> Touch:
+        camera, at = self.viewpoint.camera, event.position()
+        x, y = camera.to_slide(at.x(), at.y(), self.size_px)
+        return Touch(x, y, 1 / camera.zoom, event.modifiers())
+
+    def _choose_cursor(self, event: QMouseEvent) -> None:
+        free = self._grip is Grip.NOTHING
+        if self._grip is Grip.TOOL:
+            return
+        if self._grip is Grip.SLIDE:
             shape = Qt.CursorShape.ClosedHandCursor
+        elif self._space and free:
+            shape = Qt.CursorShape.OpenHandCursor
+        elif not free or self._on_divider(event.position()):
+            shape = Qt.CursorShape.SplitHCursor
         else:
-            shape = Qt.CursorShape.OpenHandCursor if self._space else Qt.CursorShape.ArrowCursor
+            wished = self.hand.cursor(self._touch(event)) if self.hand else None
+            shape = wished or Qt.CursorShape.ArrowCursor
         self.viewport().setCursor(shape)
 
     def _zoom_at(self, factor: float, at: QPointF) -> None:

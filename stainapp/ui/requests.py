@@ -13,8 +13,12 @@ from stainapp.ui.current_slide import CurrentSlide
 from stainapp.ui.dialogs import CommandDialog, TextDialog
 from stainapp.ui.main_window import MainWindow
 from stainapp.ui.open_dialog import OpenDialog
+from stainapp.ui.region_editor import RegionEditor
+from stainapp.ui.region_hand import RegionHand
+from stainapp.ui.region_requests import RegionRequests
 from stainapp.ui.slide_requests import SlideRequests
 from stainapp.ui.stain_requests import StainRequests
+from stainapp.ui.train_requests import TrainRequests
 from stainapp.ui.virtual_stain import VirtualStain
 
 
@@ -30,15 +34,21 @@ class Requests(QObject):
         current: CurrentSlide,
         virtual: VirtualStain,
         background: Background,
+        editor: RegionEditor,
+        hand: RegionHand,
+        train: TrainRequests,
     ) -> None:
         super().__init__(window)
         self._window = window
         self._dialogs = OpenDialog(self)
         self.slide = SlideRequests(window, current, background, self._dialogs)
         self.stain = StainRequests(window, current, virtual, background, self._dialogs)
-        self._answers: dict[str, Callable[[], None]] = {
+        self.regions = RegionRequests(window, current, editor, hand, background, self._dialogs)
+        self._answers: dict[str, Callable[[], object]] = {
             **self.slide.answers,
             **self.stain.answers,
+            **self.regions.answers,
+            **train.answers,
             "commands": self._commands,
             "keys": self._keys,
             "about": self._about,

@@ -16,6 +16,8 @@ class StatusLine:
         self.hint = QLabel("", parent)
         self.hint.setObjectName("quiet")
         self.damage = QLabel("", parent)
+        self.regions = QLabel("", parent)
+        self.regions.setObjectName("quiet")
         self.tiles = QLabel("", parent)
         self.progress = QProgressBar(parent)
         self.progress.setTextVisible(False)
@@ -26,7 +28,7 @@ class StatusLine:
         bar.addWidget(self.position)
         bar.addWidget(self.scale)
         bar.addWidget(self.hint, 1)
-        for widget in (self.damage, self.tiles, self.progress, self.device):
+        for widget in (self.damage, self.tiles, self.progress, self.regions, self.device):
             bar.addPermanentWidget(widget)
         self.show_waiting(0)
 
@@ -58,6 +60,10 @@ class StatusLine:
     def show_damage(self, regions: int) -> None:
         words = "1 damaged region" if regions == 1 else f"{regions} damaged regions"
         self.damage.setText(f"⚠ {words}, hatched" if regions else "")
+
+    def show_regions(self, words: str) -> None:
+        """Say whether what was drawn is on disk."""
+        self.regions.setText(words)
 
     def show_device(self, words: str) -> None:
         self.device.setText(words)

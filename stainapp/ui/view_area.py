@@ -15,6 +15,7 @@ from stainapp.ui.feeds import TileFeed
 from stainapp.ui.field import Field, single_shot
 from stainapp.ui.minimap import Minimap
 from stainapp.ui.pane import MARGIN_PX, Pane
+from stainapp.ui.region_layer import RegionPicture
 from stainapp.ui.tile_layer import best_level
 
 __all__ = ["Layout", "ViewArea"]
@@ -108,6 +109,11 @@ class ViewArea(QWidget):
         self.field.show_virtual(feed)
         self._arrange()
 
+    def show_regions(self, picture: RegionPicture) -> None:
+        """Show these regions in all panes."""
+        for pane in self.panes:
+            pane.regions.set_picture(picture)
+
     def clear_virtual(self) -> None:
         """Show the real slide alone."""
         self._virtual_title = ""
@@ -159,6 +165,13 @@ class ViewArea(QWidget):
         pane = self.panes[0].size_px
         at_x, at_y = camera.to_screen(x, y, pane)
         self.viewpoint.move(camera.panned(pane.width / 2 - at_x, pane.height / 2 - at_y))
+
+    def show_rect(self, rect: Rect) -> None:
+        """Bring a level-0 rectangle to the centre, from farther away if it does not fit."""
+        pane = self.panes[0].size_px
+        whole = self.viewpoint.camera.fitted(rect, pane)
+        zoom = min(self.viewpoint.camera.zoom, whole.zoom)
+        self.viewpoint.move(replace(whole, zoom=zoom))
 
     @property
     def scale_known(self) -> bool:

@@ -1,0 +1,1 @@
+"""What the user makes on a slide. Knows neither Qt nor torch."""

@@ -1,0 +1,116 @@
+"""Outlines to GeoJSON geometries and back (RFC 7946, but in pixels)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from stainapp.errors import RegionError
+from stainapp.session.regions import Point, Polygon, Ring
+
+GEOMETRIES = (
+    "Point",
+    "MultiPoint",
+    "LineString",
+    "MultiLineString",
+    "Polygon",
+    "MultiPolygon",
+    "GeometryCollection",
+)
+MALFORMED = (
+    AttributeError,
+    IndexError,
+    KeyError,
+    OverflowError,
+    RecursionError,
+    TypeError,
+)
+"""What taking anything for lists of points may raise."""
+ON_ELLIPSE = 0.02
+"""How far a corner may lie from the ellipse that it marks, as a share of the radius."""
+
+
+def polygons_in(geometry: Mapping[str, Any]) -> tuple[Polygon, ...] | None:
+    """Return the polygons of a geometry; None where it is of another kind, or partly so.
+
+    Raises:
+        RegionError: its coordinates are malformed; a clause to stand in a sentence.
+    """
+    kind = geometry.get("type")
+    try:
+        if kind == "Polygon":
+            return (_polygon(geometry["coordinates"]),)
+        if kind == "MultiPolygon":
+            return tuple(_polygon(polygon) for polygon in geometry["coordinates"])
+        if kind == "GeometryCollection":
+            parts = [polygons_in(part) for part in geometry["geometries"]]
+            return None if None in parts else tuple(p for part in parts for p in part or ())
+    except MALFORMED as error:
+        raise RegionError("whose coordinates are no lists of points") from error
+    if kind not in GEOMETRIES:
+        raise RegionError("whose kind of geometry GeoJSON does not know")
+    return None
+
+
+def geometry_of(polygons: tuple[Polygon, ...], members: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a Polygon or MultiPolygon with these members; `isEllipse` only while it is one."""
+    coordinates = [[_closed(ring) for ring in polygon] for polygon in polygons]
+    geometry: dict[str, Any] = (
+        {"type": "Polygon", "coordinates": coordinates[0]}
+        if len(coordinates) == 1
+        else {"type": "MultiPolygon", "coordinates": coordinates}
+    )
+    geometry |= members
+    if geometry.get("isEllipse") is True and not is_ellipse(polygons):
+        del geometry["isEllipse"]
+    return geometry
+
+
+def is_rectangle(polygons: tuple[Polygon, ...]) -> bool:
+    """Whether this is one upright rectangle."""
+    if len(polygons) != 1 or len(polygons[0]) != 1 or len(set(polygons[0][0])) != 4:
+        return False
+    ring = polygons[0][0]
+    sides = zip(ring, (*ring[1:], ring[0]), strict=True)
+    return (
+        len(ring) == 4
+        and len({x for x, _ in ring}) == len({y for _, y in ring}) == 2
+        and all((x0 == x1) != (y0 == y1) for (x0, y0), (x1, y1) in sides)
+    )
+
+
+def is_ellipse(polygons: tuple[Polygon, ...]) -> bool:
+    """Whether all corners lie on the ellipse within the bounds."""
+    if len(polygons) != 1 or len(polygons[0]) != 1:
+        return False
+    points = np.asarray(polygons[0][0])
+    low, high = points.min(axis=0), points.max(axis=0)
+    if not (high > low).all():
+        return False
+    distances = np.hypot(*((points - (low + high) / 2) / ((high - low) / 2)).T)
+    return bool((np.abs(distances - 1) < ON_ELLIPSE).all())
+
+
+def _polygon(rings: Any) -> Polygon:
+    return tuple(_ring(ring) for ring in rings)
+
+
+def _ring(points: Any) -> Ring:
+    ring = tuple(_point(point) for point in points)
+    return ring[:-1] if len(ring) > 1 and ring[0] == ring[-1] else ring
+
+
+def _point(point: Any) -> Point:
+    x, y = point[0], point[1]
+    if not isinstance(x, int | float) or not isinstance(y, int | float):
+        raise TypeError(point)
+    return float(x), float(y)
+
+
+def _closed(ring: Ring) -> list[list[float]]:
+    return [[_short(x), _short(y)] for x, y in (*ring, ring[0])]
+
+
+def _short(value: float) -> float:
+    """Return a whole number as an int, which JSON writes without ".0"."""
+    return int(value) if float(value).is_integer() else float(value)
