@@ -1,0 +1,114 @@
+"""95 % intervals by the bootstrap, resampling regions rather than tiles.
+
+Tiles of one region look alike, so that resampling single tiles would promise more than was
+measured. Efron & Tibshirani, An Introduction to the Bootstrap (1993), chapter 13; whole
+clusters as in Davison & Hinkley, Bootstrap Methods (1997), section 3.8.
+"""
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from stainapp.errors import StainAppError
+
+Statistic = Callable[[NDArray[Any]], float]
+"""Of values ``(N, ...)``, one row a tile."""
+
+RESAMPLES = 2000
+FEW_CLUSTERS = 10
+"""Below it the interval is known to be too narrow, and tables say so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A statistic and where it would lie in 95 of 100 repetitions."""
+
+    estimate: float
+    low: float
+    high: float
+    n: int
+    """Tiles."""
+    clusters: int
+    """Regions they come from."""
+    clustered: bool
+    """Whether regions were resampled. False where there is but one: then tiles were, and
+    the interval says nothing about other regions."""
+
+
+def mean(values: NDArray[Any]) -> float:
+    return float(np.mean(values))
+
+
+def interval(
+    values: ArrayLike,
+    clusters: Sequence[Hashable],
+    statistic: Statistic = mean,
+    n: int = RESAMPLES,
+    seed: int = 0,
+) -> Interval:
+    """Return a statistic with its percentile interval; the same for the same seed.
+
+    Args:
+        values: ``(N, ...)``, one row a tile, all finite.
+        clusters: the region of each.
+        statistic: of the rows.
+        n: resamples.
+        seed: of the random choice.
+
+    Raises:
+        StainAppError: there are no values, not as many regions, or a value is not finite.
+    """
+    rows, groups = _grouped(values, clusters)
+    replicates = _replicates(rows, groups, statistic, n, seed)
+    low, high = np.percentile(replicates, [2.5, 97.5])
+    return Interval(
+        statistic(rows), float(low), float(high), len(rows), _count(clusters), _count(clusters) > 1
+    )
+
+
+def _grouped(
+    values: ArrayLike, clusters: Sequence[Hashable]
+) -> tuple[NDArray[Any], list[NDArray[np.int64]]]:
+    """Return the values and the rows of each group to resample: regions, or single tiles."""
+    rows = np.asarray(values)
+    if len(rows) == 0 or len(rows) != len(clusters):
+        raise StainAppError(
+            f"{len(rows)} values of {len(clusters)} regions give no interval; "
+            "name the region of each tile."
+        )
+    if not np.isfinite(rows).all():
+        raise StainAppError("A measure is not finite; leave out the tiles it has no value for.")
+    if _count(clusters) == 1:
+        return rows, list(np.arange(len(rows))[:, None])
+    return rows, members(clusters)
+
+
+def members(clusters: Sequence[Hashable]) -> list[NDArray[np.int64]]:
+    """Return the rows of each region, regions in the order they are first met."""
+    found: dict[Hashable, list[int]] = {}
+    for row, cluster in enumerate(clusters):
+        found.setdefault(cluster, []).append(row)
+    return [np.asarray(rows, np.int64) for rows in found.values()]
+
+
+def _count(clusters: Sequence[Hashable]) -> int:
+    return len(set(clusters))
+
+
+def _replicates(
+    rows: NDArray[Any],
+    groups: list[NDArray[np.int64]],
+    statistic: Statistic,
+    n: int,
+    seed: int,
+) -> NDArray[np.float64]:
+    draws = np.random.default_rng(seed).integers(0, len(groups), (n, len(groups)))
+    if statistic is mean and rows.ndim == 1:  # the same figures from sums, a hundred times faster
+        sums = np.array([rows[group].sum() for group in groups], np.float64)
+        sizes = np.array([len(group) for group in groups])
+        means: NDArray[np.float64] = sums[draws].sum(axis=1) / sizes[draws].sum(axis=1)
+        return means
+    return np.array([statistic(rows[np.concatenate([groups[i] for i in draw])]) for draw in draws])
