@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stainapp import __version__, commands
+from stainapp import __version__, commands, training_commands
 from stainapp.commands import DONE, FAILED, MISUSED, complain
 from stainapp.errors import StainAppError
 
@@ -59,7 +59,15 @@ def _parser() -> tuple[argparse.ArgumentParser, set[str]]:
     )
     parser.add_argument("--version", action="version", version=f"stainapp {__version__}")
     to = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_add_view, _add_info, _add_models, _add_stain, _add_verify, _add_doctor):
+    for add in (
+        _add_view,
+        _add_info,
+        _add_models,
+        _add_stain,
+        _add_train,
+        _add_verify,
+        _add_doctor,
+    ):
         add(to)
     return parser, set(to.choices)
 
@@ -145,6 +153,19 @@ def _add_stain(to: "Subparsers") -> None:
     stain.add_argument("--resume", action="store_true", help="go on where an export stopped")
     stain.add_argument("--overwrite", action="store_true", help="replace files that exist")
     stain.set_defaults(run=commands.stain)
+
+
+def _add_train(to: "Subparsers") -> None:
+    train = to.add_parser("train", help="teach a model by a recipe")
+    train.add_argument("recipe", nargs="?", type=Path, metavar="RECIPE.toml")
+    train.add_argument("-o", "--output", type=Path, metavar="RUN", help="folder of the run")
+    train.add_argument("--data", type=Path, metavar="DIR", help="where the recipe's files lie")
+    train.add_argument("--resume", action="store_true", help="go on with a run")
+    train.add_argument("--check", action="store_true", help="check and estimate; learn nothing")
+    train.add_argument("--methods", action="store_true", help="list what can be taught, and when")
+    train.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:<n> or mps")
+    train.add_argument("--json", action="store_true", help="with --check or --methods")
+    train.set_defaults(run=training_commands.train)
 
 
 def _add_verify(to: "Subparsers") -> None:

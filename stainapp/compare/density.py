@@ -9,7 +9,6 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from stainapp.errors import StainAppError
 from stainapp.slides.reader import RgbImage
 
 Density = NDArray[np.float32]
@@ -27,6 +26,9 @@ DYES: Mapping[str, Mapping[str, tuple[float, float, float]]] = {
     "PAS": {"haematoxylin": HAEMATOXYLIN, "PAS": MAGENTA},
 }
 """The dyes that each stain is taken apart into. In H&E, "DAB" holds what is brown: pigment."""
+
+CHANNELS = {"red": (1.0, 0.0, 0.0), "green": (0.0, 1.0, 0.0), "blue": (0.0, 0.0, 1.0)}
+"""What a stain of unknown dyes is taken apart into: the density of each channel."""
 
 WHITE = 255.0
 """Taken as the light without tissue. It cancels out in a difference of two densities."""
@@ -52,14 +54,11 @@ def amounts(image: RgbImage, stain: str) -> dict[str, Density]:
 
     Args:
         image: ``(..., 3)`` uint8.
-        stain: "H&E", "PAS" or "DAB".
+        stain: one of `DYES`; of another the channels stand in.
 
     Returns:
         ``(...)`` float32 for each dye. Signed: what one dye has too much another has too
         little, and cutting that off at 0 would hide it.
-
-    Raises:
-        StainAppError: nobody told how to take this stain apart.
     """
     dyes = dyes_of(stain)
     return dict(zip(dyes, separate(density(image), list(dyes.values())), strict=True))
@@ -76,16 +75,8 @@ def separate(found: Density, vectors: list[tuple[float, float, float]]) -> list[
 
 
 def dyes_of(stain: str) -> Mapping[str, tuple[float, float, float]]:
-    """Return the dyes that a stain is taken apart into.
-
-    Raises:
-        StainAppError: the stain is none of `DYES`.
-    """
-    if stain not in DYES:
-        raise StainAppError(
-            f"The dyes of {stain!r} cannot be told apart; name one of {', '.join(DYES)}."
-        )
-    return DYES[stain]
+    """Return the dyes that a stain is taken apart into; the channels where they are not known."""
+    return DYES.get(stain, CHANNELS)
 
 
 def _rows(vectors: list[tuple[float, float, float]]) -> NDArray[np.float64]:

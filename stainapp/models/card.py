@@ -8,12 +8,12 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from types import UnionType
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal
 
 from stainapp.errors import ModelCardError
+from stainapp.strict import build
 
 SCHEMA = "stainapp.card/1"
 CARD_FILE = "card.json"
@@ -24,8 +24,6 @@ UNKNOWN_STAIN = "unknown"
 
 STAINS = ("H&E", "PAS", "DAB", "haematoxylin", "unstained", "grey", "fluorescence")
 """Stains the program names itself; a card may name others, such as "HER2 IHC"."""
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,15 +199,8 @@ def card_from_json(values: object, where: str) -> ModelCard:
             f"{where} is damaged (it must be a JSON object); "
             f"import the model again, or remove the folder."
         )
-    values = dict(values)
     _refuse_newer(values.get("schema"), where)  # first, as a newer card may have other fields
-    for name, kind in (("arch", Arch), ("classic", Classic), ("calibrate", Calibration)):
-        if values.get(name) is not None:
-            values[name] = _build(kind, values[name], f"{where}, {name}")
-    for name in ("tissue", "citation", "limits", "metrics", "value_range"):
-        if isinstance(values.get(name), list):
-            values[name] = tuple(values[name])
-    return _build(ModelCard, values, where)
+    return build(ModelCard, values, where, ModelCardError)
 
 
 def sha256_of(path: Path) -> str:
@@ -224,43 +215,3 @@ def _refuse_newer(schema: object, where: str) -> None:
     )
     if found and int(found[1]) > int(SCHEMA.rpartition("/")[2]):
         raise ModelCardError(f"{where} was made by a newer stainapp; update it to read {schema!r}.")
-
-
-def _build(kind: type[T], values: object, where: str) -> T:
-    if not isinstance(values, dict):
-        raise ModelCardError(f"{where}: must be a JSON object.")
-    unknown = sorted(values.keys() - {f.name for f in fields(kind)})  # type: ignore[arg-type]
-    if unknown:
-        raise ModelCardError(
-            f"{where}: unknown field {unknown[0]!r}; "
-            f"a newer stainapp may have written it, or it is a typo."
-        )
-    for name, hint in get_type_hints(kind).items():
-        if name in values and not _fits(values[name], hint):
-            raise ModelCardError(f"{where}: {name} cannot be {values[name]!r}.")
-    missing = [f.name for f in fields(kind) if _required(f) and f.name not in values]  # type: ignore[arg-type]
-    if missing:
-        raise ModelCardError(f"{where}: the field {missing[0]!r} is missing; add it.")
-    return kind(**values)
-
-
-def _required(one: Field[Any]) -> bool:
-    return one.default is MISSING and one.default_factory is MISSING
-
-
-def _fits(value: object, hint: Any) -> bool:
-    """Return whether a value read from JSON is of a field's type, item by item."""
-    kind, arguments = get_origin(hint), get_args(hint)
-    if kind is Literal:
-        return value in arguments
-    if kind is UnionType:
-        return any(_fits(value, choice) for choice in arguments)
-    if kind is Mapping:
-        return isinstance(value, dict) and all(_fits(v, arguments[1]) for v in value.values())
-    if kind is tuple:
-        items = value if isinstance(value, tuple) else ()
-        hints = arguments[:1] * len(items) if arguments[-1] is ... else arguments
-        return value == items and len(items) == len(hints) and all(map(_fits, items, hints))
-    if hint in (int, float):
-        return not isinstance(value, bool) and isinstance(value, (int, hint))
-    return hint is Any or isinstance(value, hint)

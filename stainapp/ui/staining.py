@@ -37,6 +37,8 @@ class StainRequest:
     folder: Path
     device: str = "auto"
     template: RgbImage | None = None
+    remember: bool = True
+    """Whether the calibration is kept on disk; weights of one moment never come again."""
     token: CancelToken = field(default_factory=CancelToken)
 
 
@@ -132,13 +134,14 @@ class StainService(QObject):
         *,
         device: str = "auto",
         template: RgbImage | None = None,
+        remember: bool = True,
     ) -> None:
         """Stain a slide with the model in ``folder``, in place of what was asked before.
 
         `preview_ready` comes first, then `ready`; or `failed`.
         """
         self._drop()
-        self._request = StainRequest(source, folder, device, template)
+        self._request = StainRequest(source, folder, device, template, remember)
         self._busy = True
         self._thread.submit(self._work, self._request)
 
@@ -273,8 +276,8 @@ def prepare_model(request: StainRequest, tell: Tell) -> VirtualReader:
         notify=tell.notice,
     )
     token.check()
-    cache = home() / "calibrations"
-    state = remembered_state(source, stainer, cache)
+    cache = home() / "calibrations" if request.remember else None
+    state = remembered_state(source, stainer, cache) if cache else None
     if state is None:
         tell.preview(quick_preview(source, stainer, token))
         tell.progress("Calibrating on the tissue…")

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal
 
 from stainapp.models.card import ANY_STAIN
-from stainapp.models.compatibility import sorted_for
-from stainapp.models.store import Store
+from stainapp.models.compatibility import compatibility, sorted_for
+from stainapp.models.store import Found, Store
 from stainapp.slides.reader import RgbImage, SlideReader
 from stainapp.ui.model_list import Entry
 from stainapp.ui.open_slide import OpenedSlide
@@ -39,6 +39,7 @@ class VirtualStain(QObject):
         self._view = view
         self._slide: OpenedSlide | None = None
         self._entry: Entry | None = None
+        self._training_step: int | None = None
         self._reader: VirtualSlide | None = None
         self.device = "auto"
         service.preview_ready.connect(self._on_preview)
@@ -52,6 +53,11 @@ class VirtualStain(QObject):
     def busy(self) -> bool:
         """Whether a model is still being opened or fitted to the slide."""
         return self._service.busy
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether a part of the picture is still to come."""
+        return self.busy or not self._view.is_settled
 
     @property
     def reader(self) -> "VirtualSlide | None":
@@ -90,13 +96,19 @@ class VirtualStain(QObject):
 
     def start(self, entry: Entry, template: RgbImage | None = None) -> None:
         """Show a model's stain; the picture before it stays until there is something new."""
+        self._training_step = None
+        self._start(entry, template)
+
+    def start_training(self, found: Found, step: int) -> None:
+        """Show weights of a training that goes on, which lie outside the store."""
         if self._slide is None:
             return
-        self._entry = entry
-        self._reader = None
-        self.shown.emit(entry)
-        folder: Path = entry.found.folder
-        self._service.start(self._slide.reader, folder, device=self.device, template=template)
+        slide = self._slide
+        verdict = compatibility(
+            found.card, slide.stain, slide.reader.info.mpp, guessed=slide.stain_is_guess
+        )
+        self._training_step = step
+        self._start(Entry(found, verdict), None)
 
     def dismiss(self) -> None:
         """Show the real slide alone."""
@@ -111,7 +123,22 @@ class VirtualStain(QObject):
         """Stain on another device from now on."""
         self.device = device
         if self._entry is not None:
-            self.start(self._entry)
+            self._start(self._entry, None)
+
+    def _start(self, entry: Entry, template: RgbImage | None) -> None:
+        if self._slide is None:
+            return
+        self._entry = entry
+        self._reader = None
+        self.shown.emit(entry)
+        folder: Path = entry.found.folder
+        self._service.start(
+            self._slide.reader,
+            folder,
+            device=self.device,
+            template=template,
+            remember=self._training_step is None,
+        )
 
     def _on_preview(self, preview: SlideReader) -> None:
         self._view.show_preview(preview, self._title())
@@ -130,4 +157,7 @@ class VirtualStain(QObject):
         if self._entry is None:
             return ""
         card = self._entry.found.card
-        return f"{card.target_stain}   {card.id}"
+        title = f"{card.target_stain}   {card.id}"
+        if self._training_step is None:
+            return title
+        return f"{title}   training, step {self._training_step:,}"

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 from skimage.color import rgb2hed
 
-from stainapp.compare.density import amounts, density, dyes_of
-from stainapp.errors import StainAppError
+from stainapp.compare.density import amounts, density
 from stainapp.slides.phantom import PhantomSlide
 from stainapp.slides.phantom_optics import GLASS
 from tests.compare.tissue import CORNER, field
@@ -38,6 +37,10 @@ def test_white_has_no_density_and_black_a_finite_one() -> None:
     assert density(np.array([255, 0], np.uint8)).tolist() == pytest.approx([0, np.log10(255)])
 
 
-def test_a_stain_nobody_knows_is_refused_by_name() -> None:
-    with pytest.raises(StainAppError, match=r"'Masson'.*H&E"):
-        dyes_of("Masson")
+def test_a_stain_of_unknown_dyes_is_measured_by_its_channels() -> None:
+    image = np.array([[[10, 100, 200]]], np.uint8)
+
+    found = amounts(image, "Masson")
+
+    assert list(found) == ["red", "green", "blue"]
+    np.testing.assert_allclose([found[name][0, 0] for name in found], density(image)[0, 0])

@@ -1,0 +1,463 @@
+"""What a training is asked to do: ``recipe.toml``, complete and strict.
+
+What is impossible by itself is refused here; what the slides say to it, when they are opened.
+
+Relative paths are looked for beside the recipe. Amounts of work are counted in images, that
+is steps times batch, so that a recipe means the same on one processor and on eight.
+"""
+
+import math
+import re
+import tomllib
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import tomli_w
+
+from stainapp.errors import RecipeError
+from stainapp.models.card import Arch
+from stainapp.slides.scale import COARSEST_MPP, FINEST_MPP
+from stainapp.strict import build
+
+SCHEMA = "stainapp.recipe/1"
+RECIPE_FILE = "recipe.toml"
+PLAIN_ID = re.compile(r"[a-z0-9][a-z0-9.-]{0,99}")
+MULTIPLE = 4
+"""What the sides of tiles are multiples of, for each network there is; some need more."""
+LEAST_TILE_PX, MOST_TILE_PX = 16, 4096
+
+Problem = tuple[bool, str]
+"""Whether something is wrong, and what."""
+
+Split = Literal["auto", "train", "validation"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """The model that is made."""
+
+    id: str
+    name: str
+    source_stain: str
+    target_stain: str
+    mpp: float
+    """Micrometres per pixel at which tiles are cut and the network works."""
+    parent: str = ""
+    """Id or folder of a model to go on from; its network is used, and ``network`` is not."""
+    inverse_id: str = ""
+    """CycleGAN: id of the model that leads back; "" for `id` with "-back"."""
+    inverse_name: str = ""
+    inverse_parent: str = ""
+    tissue: tuple[str, ...] = ()
+    licence: str = ""
+    citation: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()
+    inverse_limits: tuple[str, ...] = ()
+    half: bool = True
+    """Whether weights are stored as fp16, where that stays within one grey level."""
+
+    def problems(self) -> list[Problem]:
+        plain = "write lower-case letters, digits, dots and hyphens"
+        back = self.inverse_id
+        return [
+            (not PLAIN_ID.fullmatch(self.id), f"id cannot be {self.id!r}; {plain}"),
+            (
+                bool(back) and not PLAIN_ID.fullmatch(back),
+                f"inverse_id cannot be {back!r}; {plain}",
+            ),
+            (back == self.id, "inverse_id is the id; give the way back another"),
+            (not self.name.strip(), "name is empty; say what the picker shows"),
+            (not self.source_stain.strip(), "source_stain is empty; name it, such as H&E"),
+            (not self.target_stain.strip(), "target_stain is empty; name it, such as PAS"),
+            _mpp(self.mpp),
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where tiles of one stain come from: a slide, or a folder of images."""
+
+    slide: str = ""
+    """A file, or an address such as ``phantom:he:8000:7``."""
+    folder: str = ""
+    """Images as PNG, JPEG or TIFF, each of them one region."""
+    mpp: float | None = None
+    """Scale of the files, where they do not say it."""
+    regions: str = ""
+    """GeoJSON whose regions are used; "" for all tissue of the slide."""
+    only: tuple[str, ...] = ()
+    """Ids, names or classes of the regions to use; () for all."""
+    areas: tuple[tuple[float, float, float, float], ...] = ()
+    """Instead of ``regions``: rectangles as x, y, width, height, in level-0 pixels."""
+    pieces: tuple[int, ...] = ()
+    """Without regions: which separate pieces of tissue, counted from the largest, from 1."""
+    split: Split = "auto"
+
+    def problems(self) -> list[Problem]:
+        drawn = bool(self.regions or self.areas)
+        sound = all(
+            all(map(math.isfinite, area)) and area[2] > 0 and area[3] > 0 for area in self.areas
+        )
+        return [
+            (bool(self.slide) == bool(self.folder), "names no place, or two; name slide or folder"),
+            (
+                bool(self.folder) and (drawn or bool(self.pieces)),
+                "regions, areas and pieces are parts of a slide; leave them out with a folder",
+            ),
+            (bool(self.regions and self.areas), "has both regions and areas; leave one out"),
+            (
+                bool(self.only) and not self.regions,
+                "only chooses among regions; name their file as regions",
+            ),
+            (
+                drawn and bool(self.pieces),
+                "pieces are for a slide without regions; leave one out",
+            ),
+            (not sound, "areas must be x, y, width, height, the last two above 0"),
+            (any(n < 1 for n in self.pieces), "pieces are counted from 1"),
+            (False, "") if self.mpp is None else _mpp(self.mpp),
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Data:
+    """The tiles, and how they are parted into those to learn from and those to judge by."""
+
+    pairing: Literal["unpaired", "paired", "self"]
+    """"paired": each source has its target in the same frame; "self": the source is the
+    target in grey (ITU-R 601)."""
+    source: tuple[Origin, ...] = ()
+    target: tuple[Origin, ...] = ()
+    root: str = ""
+    """Instead of source and target: a folder with trainA, trainB and testA, testB."""
+    aligned: str = ""
+    """Instead: a folder of images A|B, source left and target right; or train and test in it."""
+    manifest: str = ""
+    """Instead: a CSV file with the columns source, target and, if wanted, group and split."""
+    npz: str = ""
+    """Instead: an archive with arr_0 and arr_1, (N, H, W, 3), uint8 or float of 0..255."""
+    swap: bool = False
+    """Whether A and B, or source and target, of such files change places."""
+    tile_px: int = 256
+    """Side of the square crops to learn from, at ``model.mpp``."""
+    min_tissue: float = 0.5
+    """Least share of tissue in a tile."""
+    validation_share: float = 0.2
+    """What "auto" keeps for validation: whole slides, else regions, else pieces of tissue."""
+    validation_tiles: int = 32
+    validation_px: int = 256
+
+    def problems(self) -> list[Problem]:
+        share = self.validation_share
+        return [
+            *self._place_problems(),
+            _side("tile_px", self.tile_px),
+            _side("validation_px", self.validation_px),
+            _range("min_tissue", self.min_tissue, 0, 1),
+            (not 0 < share < 1, f"validation_share cannot be {share:g}; choose above 0, below 1"),
+            _least("validation_tiles", self.validation_tiles, 1),
+        ]
+
+    def _place_problems(self) -> list[Problem]:
+        names = ("root", "aligned", "manifest", "npz")
+        named = [name for name in names if getattr(self, name)]
+        slides = bool(self.source or self.target)
+        said = ", ".join(["source and target"] * slides + named) or "none"
+        counts = len(self.source), len(self.target)
+        both = f"there are {counts[0]} and {counts[1]}"
+        return [
+            (
+                len(named) + slides != 1,
+                "must name exactly one of source and target, root, aligned, manifest and npz; "
+                f"it names {said}",
+            ),
+            (
+                slides and self.pairing == "unpaired" and 0 in counts,
+                f"unpaired data needs both source and target, and {both}; add the other",
+            ),
+            (
+                slides and self.pairing == "paired" and counts[0] != counts[1],
+                f"paired data needs a target for each source, and {both}; make them as many",
+            ),
+            (
+                self.pairing == "paired" and any(o.folder for o in self.source + self.target),
+                "folders are not paired by the order of their files; list the pairs in a CSV "
+                "file and name it as manifest",
+            ),
+            (
+                bool(self.root) and self.pairing == "paired",
+                "trainA and trainB are not paired by the order of their files; list the pairs in "
+                "a CSV file and name it as manifest",
+            ),
+            (
+                self.pairing == "self" and bool(self.source and self.target),
+                'data that is its own pair needs one stain; leave out source, or pairing "self"',
+            ),
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Losses:
+    """What the losses weigh. A method takes those that are its own."""
+
+    adversarial: float = 1.0
+    gan: Literal["lsgan", "bce"] = "lsgan"
+    cycle: float = 10.0
+    identity: float = 5.0
+    l1: float = 100.0
+    pyramid_octaves: int = 0
+    """Pix2Pix: blurred octaves beside the full one, for pairs not aligned to the pixel; 0..4."""
+
+    def problems(self) -> list[Problem]:
+        weights = ("adversarial", "cycle", "identity", "l1")
+        return [
+            *(_range(name, getattr(self, name), 0, 1e6) for name in weights),
+            _range("pyramid_octaves", self.pyramid_octaves, 0, 4),
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """How long, how fast, and what is done against over-fitting."""
+
+    images: int = 200_000
+    """Images to learn from in all."""
+    constant_images: int | None = None
+    """Images before the rate begins to fall linearly to 0; None for half of them."""
+    batch: int = 1
+    """Images a step, over all processes together."""
+    rate: float = 2e-4
+    betas: tuple[float, float] = (0.5, 0.999)
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    ema: float = 0.999
+    """Share of the averaged weights that each step keeps."""
+    pool: int = 50
+    """Generated images the discriminator is shown again; 0 shows it the newest alone."""
+    ndf: int = 64
+    """Channels of the discriminator's first layer."""
+    freeze_discriminator: int = 0
+    """Early layers of a discriminator that do not learn, when fine-tuning."""
+    turns: bool = True
+    """Augmentation: flips and quarter turns."""
+    density_jitter: float = 0.05
+    """Augmentation: largest relative change of optical density, each channel by itself."""
+    diffaugment: bool = False
+    """Whether real and generated images are disturbed alike before the discriminator."""
+    early_stop: int = 0
+    """Validations without gain before the run ends; 0 never."""
+    validate_every: int = 2_000
+    """Images between two validations, each with a picture of samples."""
+    checkpoint_every: int = 1_000
+
+    def problems(self) -> list[Problem]:
+        constant, images = self.constant_images, self.images
+        rate, betas = self.rate, self.betas
+        return [
+            _least("batch", self.batch, 1),
+            (images < self.batch, f"images is {images}, fewer than a batch; choose more"),
+            (
+                constant is not None and not 0 <= constant <= images,
+                f"constant_images cannot be {constant}; choose 0 to {images}",
+            ),
+            (not 0 < rate <= 1, f"rate cannot be {rate:g}; choose above 0, such as 0.0002"),
+            (
+                not all(0 <= beta < 1 for beta in betas),
+                f"betas cannot be {list(betas)}; choose both from 0 to below 1",
+            ),
+            (not 0 <= self.ema < 1, f"ema cannot be {self.ema:g}; choose from 0 to below 1"),
+            _least("pool", self.pool, 0),
+            _least("ndf", self.ndf, 1),
+            _range("freeze_discriminator", self.freeze_discriminator, 0, 4),
+            _range("density_jitter", self.density_jitter, 0, 0.5),
+            _least("early_stop", self.early_stop, 0),
+            _least("validate_every", self.validate_every, 1),
+            _least("checkpoint_every", self.checkpoint_every, 1),
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """The contents of ``recipe.toml``."""
+
+    schema: str = SCHEMA
+    method: Literal["cyclegan", "pix2pix"]
+    seed: int = 0
+    model: Made
+    network: Arch | None = None
+    """None for the parent's."""
+    data: Data
+    losses: Losses = field(default_factory=Losses)
+    training: Training = field(default_factory=Training)
+
+    def __post_init__(self) -> None:
+        for place, problems in self._places():
+            for wrong, why in problems:
+                if wrong:
+                    raise RecipeError(f"{place}{why}.")
+
+    def _places(self) -> list[tuple[str, list[Problem]]]:
+        origins = (("source", self.data.source), ("target", self.data.target))
+        return [
+            ("", self._problems()),
+            ("model: ", self.model.problems()),
+            ("data: ", self.data.problems()),
+            *(
+                (f"data.{side} {n}: ", origin.problems())
+                for side, some in origins
+                for n, origin in enumerate(some, start=1)
+            ),
+            ("losses: ", self.losses.problems()),
+            ("training: ", self.training.problems()),
+            ("network: ", _network_problems(self.network) if self.network else []),
+        ]
+
+    def _problems(self) -> list[Problem]:
+        return [
+            (not 0 <= self.seed < 2**63, f"seed cannot be {self.seed}; choose 0 or more"),
+            (
+                self.method == "pix2pix" and self.data.pairing == "unpaired",
+                'pix2pix learns from pairs; set data.pairing to "paired" or "self", '
+                "or method to cyclegan",
+            ),
+        ]
+
+
+def read_recipe(path: Path, data: Path | None = None) -> Recipe:
+    """Read a recipe, strictly; relative paths in it become absolute.
+
+    Args:
+        path: the recipe.
+        data: a folder where its files are looked for, after the recipe's own.
+
+    Raises:
+        RecipeError: the file is missing or no TOML, or a field is unknown, missing or
+            impossible, or names a file that is in neither folder.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecipeError(f"The recipe {path} cannot be read ({error.strerror}).") from error
+    except ValueError as error:
+        raise RecipeError(f"The recipe {path} is no TOML: {error}.") from error
+    folders = [path.resolve().parent, *([data.resolve()] if data else [])]
+    return located(recipe_from(values, str(path)), folders)
+
+
+def located(recipe: Recipe, folders: Sequence[Path]) -> Recipe:
+    """Return the recipe with every relative path made absolute.
+
+    Raises:
+        RecipeError: a file is in none of the folders.
+    """
+
+    def found(path: str) -> str:
+        if not path or is_address(path):
+            return path
+        for place in (folder / path for folder in folders):  # an absolute path stays itself
+            if place.exists():
+                return str(place)
+        where = "does not exist" if Path(path).is_absolute() else f"is not in {_either(folders)}"
+        raise RecipeError(
+            f"The recipe names {path}, which {where}; "
+            "correct the path, or say where it lies with --data."
+        )
+
+    return _with_paths(recipe, found)
+
+
+def _either(folders: Sequence[Path]) -> str:
+    return " or ".join(map(str, folders))
+
+
+def recipe_from(values: dict[str, Any], where: str) -> Recipe:
+    """Build a recipe from parsed TOML; ``where`` names its origin in errors."""
+    schema = values.get("schema", SCHEMA)
+    if schema != SCHEMA:
+        raise RecipeError(f"{where}: schema is {schema!r}, and this program reads {SCHEMA!r}.")
+    return build(Recipe, values, where, RecipeError)
+
+
+def write_recipe(recipe: Recipe, path: Path) -> None:
+    """Write a recipe, every value stated, so that later defaults change nothing."""
+    path.write_text(tomli_w.dumps(_plain(asdict(recipe))), encoding="utf-8")
+
+
+def portable(recipe: Recipe) -> Recipe:
+    """Return the recipe with files by name alone, to travel with the model it makes.
+
+    Where they lay is nobody's business; ``stainapp train --data`` says where they lie now.
+    """
+    return _with_paths(recipe, lambda path: path if is_address(path) else Path(path).name)
+
+
+def _with_paths(recipe: Recipe, change: Callable[[str], str]) -> Recipe:
+    """Return the recipe with each path of its data changed."""
+
+    def origin(one: Origin) -> Origin:
+        return replace(
+            one,
+            slide=change(one.slide),
+            folder=change(one.folder),
+            regions=change(one.regions),
+        )
+
+    data = recipe.data
+    changed = replace(
+        data,
+        source=tuple(map(origin, data.source)),
+        target=tuple(map(origin, data.target)),
+        root=change(data.root),
+        aligned=change(data.aligned),
+        manifest=change(data.manifest),
+        npz=change(data.npz),
+    )
+    return replace(recipe, data=changed)
+
+
+def is_address(path: str) -> bool:
+    """Tell a made-up slide, such as ``phantom:he``, from a file."""
+    return path.startswith(("phantom:", "sample:"))
+
+
+def _plain(value: Any) -> Any:
+    """Turn tuples into lists and leave out None, which TOML does not know."""
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items() if one is not None}
+    return [_plain(one) for one in value] if isinstance(value, (list, tuple)) else value
+
+
+def _network_problems(arch: Arch) -> list[Problem]:
+    return [
+        (
+            (arch.in_channels, arch.out_channels) != (3, 3),
+            "in_channels and out_channels are 3 in training; leave them out",
+        ),
+        _range("ngf", arch.ngf, 1, 1024),
+        _range("blocks", arch.blocks, 0, 64),
+        _range("downs", arch.downs, 1, 12),
+        _range("layers", arch.layers, 1, 64),
+    ]
+
+
+def _range(name: str, value: float, least: float, most: float) -> Problem:
+    """Refuse what is outside, and what is not a number."""
+    wrong = not least <= value <= most
+    return wrong, f"{name} cannot be {value:g}; choose {least:g} to {most:g}"
+
+
+def _least(name: str, value: int, least: int) -> Problem:
+    return value < least, f"{name} cannot be {value}; choose {least} or more"
+
+
+def _mpp(value: float) -> Problem:
+    return _range("mpp", value, FINEST_MPP, COARSEST_MPP)
+
+
+def _side(name: str, value: int) -> Problem:
+    wrong = value % MULTIPLE != 0 or not LEAST_TILE_PX <= value <= MOST_TILE_PX
+    return wrong, (
+        f"{name} cannot be {value}; choose a multiple of {MULTIPLE} "
+        f"from {LEAST_TILE_PX} to {MOST_TILE_PX}"
+    )

@@ -1,0 +1,117 @@
+"""What the commands that teach and judge models do."""
+
+import argparse
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stainapp.commands import DONE, FAILED, MISUSED, complain
+from stainapp.errors import StainAppError
+from stainapp.progress import progress_line
+
+if TYPE_CHECKING:
+    from training.check import Estimate
+
+LOOK_S = 0.5
+"""Between two looks at how far a run is."""
+
+
+def train(args: argparse.Namespace) -> int:
+    if args.methods:
+        return _methods(json_wanted=args.json)
+    if args.recipe is None:
+        complain("Name a recipe, stainapp train RECIPE.toml, or ask for --methods.")
+        return MISUSED
+    if args.check:
+        return _check(args)
+    from stainapp.runs.recipe import read_recipe
+    from training.start import checked, run_of, start_from
+
+    recipe = read_recipe(args.recipe, args.data)
+    run = run_of(args.recipe, recipe, args.output)
+    if not args.resume:
+        complain(_in_words(checked(recipe, args.device).estimate))
+    with _progress_of(run.events_file, recipe.model.id, recipe.training.images):
+        _, why = start_from(
+            args.recipe,
+            output=run.path,
+            data=args.data,
+            resume=args.resume,
+            device=args.device,
+        )
+    if why == "interrupted":
+        complain(f"Interrupted; stainapp train {run.recipe_file} --resume goes on.")
+        return FAILED
+    print(run.model)
+    return DONE
+
+
+def _methods(*, json_wanted: bool) -> int:
+    from stainapp.runs.methods import METHODS
+
+    if json_wanted:
+        print(json.dumps([asdict(one) for one in METHODS], indent=2))
+    else:
+        for one in METHODS:
+            print(f"{one.method:<12}{one.name}: {one.when}")
+    return DONE
+
+
+def _check(args: argparse.Namespace) -> int:
+    """Say whether a recipe will do, how it splits, and what it will take."""
+    from stainapp.runs.recipe import read_recipe
+    from training.start import checked
+
+    try:
+        found = checked(read_recipe(args.recipe, args.data), args.device)
+    except StainAppError as error:
+        if not args.json:
+            raise
+        print(json.dumps({"ok": False, "problem": str(error)}))
+        return FAILED
+    if args.json:
+        print(json.dumps(found.values()))
+        return DONE
+    for part in found.split:
+        print(f"{part.split:<12}{part.stain:<8}{part.name}")
+    tiles = found.tiles
+    print(f"Room for {tiles['train']} tiles to learn from and {tiles['validation']} to judge by.")
+    print(_in_words(found.estimate))
+    return DONE
+
+
+def _in_words(estimate: "Estimate") -> str:
+    hours, minutes = divmod(max(1, round(estimate.seconds / 60)), 60)
+    time = f"{hours} h {minutes} min" if hours else f"{minutes} min"
+    return (
+        f"About {time} at {estimate.images_per_s:.2g} images/s on {estimate.device} "
+        f"({estimate.precision}), {estimate.memory_bytes / 2**30:.1f} GiB of memory and "
+        f"{estimate.disk_bytes / 2**20:.0f} MiB on disk."
+    )
+
+
+@contextmanager
+def _progress_of(events: Path, name: str, total: int) -> Iterator[None]:
+    """Draw a bar on a terminal from what the run writes into its log."""
+    from stainapp.runs.folder import EventReader
+
+    reader, over = EventReader(events), threading.Event()
+
+    def watch() -> None:
+        with progress_line(name) as report:
+            while not over.wait(LOOK_S):
+                for event in reader.new():
+                    if "images" in event:
+                        report(event["images"], total)
+
+    thread = threading.Thread(target=watch, name="progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()

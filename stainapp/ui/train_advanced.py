@@ -1,0 +1,257 @@
+"""The values behind a preset, each in a box; those that the method does not know are hidden."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from PySide6.QtCore import QSignalBlocker, Signal
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QGridLayout,
+    QLabel,
+    QSpinBox,
+    QWidget,
+)
+
+from stainapp.models.card import Arch
+from stainapp.ui.train_wish import Values
+
+Box = QSpinBox | QDoubleSpinBox | QComboBox | QCheckBox
+COLUMNS = 2
+BOX_WIDTH_PX, BOX_HEIGHT_PX = 90, 22
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One value: where it lies in `Values`, its words and its box."""
+
+    part: str
+    """"training", "losses", "network", or "" for the values themselves."""
+    name: str
+    words: str
+    make: Callable[[QWidget], Box]
+    hint: str
+    method: str = ""
+    """The one method that knows it; "" for all."""
+
+
+def _whole(low: int, high: int, step: int = 1) -> Callable[[QWidget], Box]:
+    def make(parent: QWidget) -> Box:
+        box = QSpinBox(parent)
+        box.setRange(low, high)
+        box.setSingleStep(step)
+        box.setGroupSeparatorShown(True)
+        return box
+
+    return make
+
+
+def _real(low: float, high: float, decimals: int, step: float) -> Callable[[QWidget], Box]:
+    def make(parent: QWidget) -> Box:
+        box = QDoubleSpinBox(parent)
+        box.setDecimals(decimals)
+        box.setRange(low, high)
+        box.setSingleStep(step)
+        return box
+
+    return make
+
+
+def _choice(*names: str) -> Callable[[QWidget], Box]:
+    def make(parent: QWidget) -> Box:
+        box = QComboBox(parent)
+        box.addItems(names)
+        return box
+
+    return make
+
+
+ROWS = (
+    Row("training", "images", "Images", _whole(1, 100_000_000, 1_000), "Images to learn from"),
+    Row("training", "batch", "Images a step", _whole(1, 256), "The batch"),
+    Row("", "tile_px", "Crop (px)", _whole(32, 2048, 32), "Side of the crops at the model's scale"),
+    Row("training", "rate", "Rate", _real(1e-6, 1e-2, 6, 5e-5), "Learning rate at the start"),
+    Row("training", "ema", "Averaging", _real(0.0, 0.99999, 5, 0.001), "Kept of the mean, a step"),
+    Row("losses", "gan", "Adversarial loss", _choice("lsgan", "bce"), "Least squares or entropy"),
+    Row("losses", "adversarial", "Its weight", _real(0.0, 100.0, 2, 0.5), "Adversarial weight"),
+    Row("losses", "cycle", "Cycle weight", _real(0, 1000, 1, 1), "There and back", "cyclegan"),
+    Row("losses", "identity", "Identity weight", _real(0, 1000, 1, 1), "Own stain", "cyclegan"),
+    Row("losses", "l1", "L1 weight", _real(0, 1000, 1, 10), "Weight of the pairs", "pix2pix"),
+    Row(
+        "losses",
+        "pyramid_octaves",
+        "Pyramid octaves",
+        _whole(0, 4),
+        "Blurred octaves beside the full one, for pairs not aligned to the pixel",
+        "pix2pix",
+    ),
+    Row("network", "family", "Network", _choice("resnet", "unet"), "The generator"),
+    Row("network", "ngf", "Channels", _whole(4, 256, 8), "Of the generator's first layer"),
+    Row("network", "blocks", "Blocks", _whole(1, 20), "Residual blocks of a ResNet"),
+    Row("network", "downs", "Halvings", _whole(5, 9), "Halvings of a U-Net; 7 for 128 px crops"),
+    Row(
+        "training",
+        "precision",
+        "Precision",
+        _choice("auto", "fp32", "bf16", "fp16"),
+        "auto measures",
+    ),
+    Row(
+        "training",
+        "freeze_discriminator",
+        "Frozen layers",
+        _whole(0, 4),
+        "Early layers of the discriminator that do not learn, when going on from a model",
+    ),
+    Row(
+        "training",
+        "early_stop",
+        "Patience",
+        _whole(0, 1000),
+        "Validations without gain before the run ends; 0 never",
+    ),
+    Row(
+        "training",
+        "validate_every",
+        "Validate every",
+        _whole(1, 1_000_000, 500),
+        "Images between two validations, each with a picture",
+    ),
+    Row(
+        "",
+        "validation_px",
+        "Validation (px)",
+        _whole(32, 2048, 32),
+        "Side of the tiles to judge by; lower it where regions are small",
+    ),
+    Row(
+        "",
+        "validation_share",
+        "Validation share",
+        _real(0.01, 0.9, 2, 0.05),
+        "Kept to judge by: whole slides, else regions, else pieces of tissue",
+    ),
+    Row("", "seed", "Seed", _whole(0, 2**31 - 1), "The same seed gives the same run"),
+    Row(
+        "training",
+        "diffaugment",
+        "Disturb images alike",
+        QCheckBox,
+        "Before the discriminator (DiffAugment): for little data",
+    ),
+)
+
+
+class AdvancedForm(QWidget):
+    """Boxes for `Values`; what has no box is kept as it is."""
+
+    changed = Signal()
+
+    def __init__(self, values: Values, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._values = values
+        self._method = "cyclegan"
+        self._own_network = True
+        self.boxes: dict[str, Box] = {}
+        self._labels: dict[str, QLabel] = {}
+        for row in ROWS:
+            box = row.make(self)
+            box.setToolTip(row.hint)
+            box.setMinimumHeight(BOX_HEIGHT_PX)
+            box.setMinimumWidth(BOX_WIDTH_PX)
+            box.setAccessibleName(row.words)
+            self.boxes[row.name] = box
+            self._labels[row.name] = QLabel(row.words, self)
+            self._labels[row.name].setToolTip(row.hint)
+            self._labels[row.name].setBuddy(box)
+            _changed_signal(box).connect(self._on_changed)
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 4, 0, 0)
+        self._grid.setHorizontalSpacing(10)
+        for column in range(COLUMNS):
+            self._grid.setColumnStretch(2 * column + 1, 1)
+        self.set_values(values)
+
+    def values(self) -> Values:
+        """Return what the boxes say."""
+        changes: dict[str, dict[str, Any]] = {"": {}, "training": {}, "losses": {}, "network": {}}
+        for row in ROWS:
+            changes[row.part][row.name] = _read(self.boxes[row.name])
+        old = self._values
+        return replace(
+            old,
+            training=replace(old.training, **changes["training"]),
+            losses=replace(old.losses, **changes["losses"]),
+            network=_sound(replace(old.network, **changes["network"])),
+            **changes[""],
+        )
+
+    def set_values(self, values: Values) -> None:
+        self._values = values
+        for row in ROWS:
+            part = getattr(values, row.part) if row.part else values
+            box = self.boxes[row.name]
+            with QSignalBlocker(box):
+                _write(box, getattr(part, row.name))
+        self._arrange()
+
+    def set_method(self, method: str, *, own_network: bool) -> None:
+        """Show what a method knows; a parent's network has a size already."""
+        self._method, self._own_network = method, own_network
+        self._arrange()
+
+    def _arrange(self) -> None:
+        """Lay the rows that matter out without gaps."""
+        shown = [row for row in ROWS if self._matters(row)]
+        for row in ROWS:
+            for widget in (self._labels[row.name], self.boxes[row.name]):
+                self._grid.removeWidget(widget)
+                widget.setVisible(row in shown)
+        height = -(-len(shown) // COLUMNS)
+        for number, row in enumerate(shown):
+            column, line = divmod(number, height)
+            self._grid.addWidget(self._labels[row.name], line, 2 * column)
+            self._grid.addWidget(self.boxes[row.name], line, 2 * column + 1)
+
+    def _matters(self, row: Row) -> bool:
+        if row.part == "network":
+            family = _read(self.boxes["family"])
+            other = {"blocks": "unet", "downs": "resnet"}.get(row.name)
+            return self._own_network and family != other
+        if row.name == "freeze_discriminator":
+            return not self._own_network
+        return row.method in ("", self._method)
+
+    def _on_changed(self, *_: object) -> None:
+        if self.sender() is self.boxes["family"]:
+            self._arrange()
+        self.changed.emit()
+
+
+def _sound(network: Arch) -> Arch:
+    """Give a U-Net the norm and dropout of its paper, a ResNet those of its own."""
+    unet = network.family == "unet"
+    return replace(network, norm="batch" if unet else "instance", dropout=unet)
+
+
+def _changed_signal(box: Box) -> Any:
+    if isinstance(box, QComboBox):
+        return box.currentTextChanged
+    return box.toggled if isinstance(box, QCheckBox) else box.valueChanged
+
+
+def _read(box: Box) -> Any:
+    if isinstance(box, QComboBox):
+        return box.currentText()
+    return box.isChecked() if isinstance(box, QCheckBox) else box.value()
+
+
+def _write(box: Box, value: Any) -> None:
+    if isinstance(box, QComboBox):
+        box.setCurrentText(value)
+    elif isinstance(box, QCheckBox):
+        box.setChecked(value)
+    else:
+        box.setValue(value)

@@ -1,0 +1,170 @@
+"""The first half of the dialog: the method, and where its tiles come from."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from PySide6.QtCore import QSignalBlocker, Signal
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFileDialog,
+    QFormLayout,
+    QGridLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from stainapp.runs.methods import METHODS, method_info
+from stainapp.ui.background import Background
+from stainapp.ui.train_origin import OriginChooser
+from stainapp.ui.train_wish import FileKind, FileWish, Pairing, SlideFacts
+
+WRAPPED = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
+LABELS_PX = 92
+"""Width of the labels left of the boxes, alike in both halves of the dialog."""
+SLIDES, SELF = "slides", "self"
+SLIDES_WORDS = {
+    "cyclegan": "Two slides, one of each stain",
+    "pix2pix": "Two slides in one frame, pixel on pixel",
+}
+FILE_WORDS = {
+    "root": ("A folder with trainA and trainB", "Folder with trainA, trainB, testA and testB"),
+    "aligned": ("A folder of images A|B", "Folder of images with the source left, target right"),
+    "manifest": ("A list of files (CSV)", "CSV file with the columns source and target"),
+    "npz": ("An archive (NPZ)", "NPZ file with arr_0 and arr_1"),
+}
+PATTERNS = {"manifest": "CSV files (*.csv)", "npz": "Archives (*.npz)"}
+
+
+class DataChooser(QWidget):
+    """Asks for the method, the pairing, and slides or files."""
+
+    changed = Signal()
+    method_changed = Signal()
+
+    def __init__(
+        self, recent: Sequence[str], background: Background, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.method = QComboBox(self)
+        for info in METHODS:
+            self.method.addItem(info.name, info.method)
+        self.when = QLabel(self)
+        self.when.setObjectName("quiet")
+        self.when.setWordWrap(True)
+        self.when.setSizePolicy(WRAPPED)
+        self.kind = QComboBox(self)
+        self.source = OriginChooser("Source", recent, background, self)
+        self.target = OriginChooser("Target", recent, background, self)
+        self.files = QWidget(self)
+        self.path = QLineEdit(self.files)
+        self.browse = QPushButton("Choose…", self.files)
+        self.browse.setAutoDefault(False)
+        self.swap = QCheckBox("Swap source and target", self.files)
+        self.problem = QLabel(self.files)
+        self.problem.setObjectName("problem")
+        self.problem.setWordWrap(True)
+        self.problem.hide()
+        self._lay_out()
+        self._on_method()
+        self._connect()
+
+    @property
+    def chosen_method(self) -> Literal["cyclegan", "pix2pix"]:
+        method: Literal["cyclegan", "pix2pix"] = self.method.currentData()
+        return method
+
+    @property
+    def pairing(self) -> Pairing:
+        if self.kind.currentData() == SELF:
+            return "self"
+        return "paired" if method_info(self.chosen_method).paired else "unpaired"
+
+    def file_wish(self) -> FileWish | None:
+        """Return the files that are asked for; None where tiles come from slides."""
+        kind = self.kind.currentData()
+        if kind in (SLIDES, SELF):
+            return None
+        return FileWish(kind, self.path.text().strip(), self.swap.isChecked())
+
+    def show_slide(self, slide: SlideFacts | None) -> None:
+        for chooser in (self.source, self.target):
+            chooser.show_slide(slide)
+
+    def show_problems(self, problems: dict[str, str]) -> None:
+        self.source.show_problem(problems.get("source", ""))
+        self.target.show_problem(problems.get("target", ""))
+        self.problem.setText(problems.get("files", ""))
+        self.problem.setVisible("files" in problems)
+
+    def close_down(self) -> None:
+        self.source.close_down()
+        self.target.close_down()
+
+    def _lay_out(self) -> None:
+        form = QFormLayout()
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        first = QLabel("Method", self)
+        first.setMinimumWidth(LABELS_PX)
+        form.addRow(first, self.method)
+        form.addRow("", self.when)
+        form.addRow("Tiles from", self.kind)
+        grid = QGridLayout(self.files)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.addWidget(self.path, 0, 0)
+        grid.addWidget(self.browse, 0, 1)
+        grid.addWidget(self.swap, 1, 0, 1, 2)
+        grid.addWidget(self.problem, 2, 0, 1, 2)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(form)
+        layout.addWidget(self.source)
+        layout.addWidget(self.target)
+        layout.addWidget(self.files)
+
+    def _connect(self) -> None:
+        self.method.currentIndexChanged.connect(self._on_method)
+        self.kind.currentIndexChanged.connect(self._on_kind)
+        self.browse.clicked.connect(self._on_browse)
+        self.path.textChanged.connect(self.changed)
+        self.swap.toggled.connect(self.changed)
+        for chooser in (self.source, self.target):
+            chooser.changed.connect(self.changed)
+
+    def _on_method(self, *_: object) -> None:
+        method = self.chosen_method
+        self.when.setText(method_info(method).when)
+        kept = self.kind.currentData()
+        with QSignalBlocker(self.kind):
+            self.kind.clear()
+            self.kind.addItem(SLIDES_WORDS[method], SLIDES)
+            if method == "pix2pix":
+                self.kind.addItem("One slide, its grey to its colour", SELF)
+            for name, words in FILE_WORDS.items():
+                self.kind.addItem(words[0], name)
+            self.kind.setCurrentIndex(max(0, self.kind.findData(kept)))
+        self.method_changed.emit()
+        self._on_kind()
+
+    def _on_kind(self, *_: object) -> None:
+        kind = self.kind.currentData()
+        self.source.setVisible(kind == SLIDES)
+        self.target.setVisible(kind in (SLIDES, SELF))
+        self.target.setTitle("Slide" if kind == SELF else "Target")
+        self.files.setVisible(kind not in (SLIDES, SELF))
+        if kind in FILE_WORDS:
+            self.path.setPlaceholderText(FILE_WORDS[kind][1])
+        self.changed.emit()
+
+    def _on_browse(self) -> None:
+        kind: FileKind = self.kind.currentData()
+        if kind in ("root", "aligned"):
+            path = QFileDialog.getExistingDirectory(self, FILE_WORDS[kind][0])
+        else:
+            path = QFileDialog.getOpenFileName(self, FILE_WORDS[kind][0], "", PATTERNS[kind])[0]
+        if path:
+            self.path.setText(path)

@@ -1,0 +1,213 @@
+"""What the user of the training dialog wants, and the recipe that says it. Knows no Qt."""
+
+import re
+import shutil
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from stainapp.errors import TrainingError
+from stainapp.models.card import Arch
+from stainapp.runs.folder import RunFolder
+from stainapp.runs.presets import FINE_TUNE_RATE, Preset, fine_tuned
+from stainapp.runs.recipe import Data, Losses, Made, Origin, Recipe, Training, write_recipe
+from stainapp.session.geojson import write_geojson
+from stainapp.session.regions import Region
+
+Pairing = Literal["unpaired", "paired", "self"]
+FileKind = Literal["root", "aligned", "manifest", "npz"]
+Place = Literal["source", "target", "files", "model"]
+"""Where in the dialog a problem is told."""
+
+PLAIN_ID = re.compile(r"[a-z0-9][a-z0-9.-]{0,99}")
+USUAL_VALIDATION_PX = 256
+"""Large enough for every measure."""
+
+
+@dataclass(frozen=True, slots=True)
+class SlideFacts:
+    """The open slide, as the dialog needs to know it."""
+
+    address: str
+    name: str
+    stain: str
+    mpp: float | None
+    noted_mpp: float | None
+    """What the user said of the scale, which the file does not say."""
+    regions: tuple[Region, ...] = ()
+    selected: tuple[str, ...] = ()
+
+    @property
+    def selected_regions(self) -> tuple[Region, ...]:
+        return tuple(region for region in self.regions if region.id in self.selected)
+
+
+@dataclass(frozen=True, slots=True)
+class OriginWish:
+    """Where the tiles of one stain come from."""
+
+    slide: str = ""
+    folder: str = ""
+    regions: tuple[Region, ...] = ()
+    """Regions drawn here, which are written beside the recipe."""
+    regions_file: str = ""
+    mpp: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FileWish:
+    """Tiles that are files already."""
+
+    kind: FileKind
+    path: str
+    swap: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """The values behind a preset."""
+
+    network: Arch
+    training: Training
+    tile_px: int
+    validation_px: int
+    losses: Losses
+    seed: int = 0
+    validation_share: float = 0.2
+
+    @classmethod
+    def of(cls, preset: Preset) -> "Values":
+        validation_px = max(preset.tile_px, USUAL_VALIDATION_PX)
+        return cls(preset.network, preset.training, preset.tile_px, validation_px, Losses())
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """All that the dialog asks."""
+
+    method: Literal["cyclegan", "pix2pix"]
+    pairing: Pairing
+    model: Made
+    values: Values
+    source: OriginWish | None = None
+    target: OriginWish | None = None
+    files: FileWish | None = None
+
+
+def problems(wish: Wish, taken: Collection[str]) -> dict[Place, str]:
+    """Return what can be said against a wish before anything is read, by place."""
+    found: dict[Place, str] = {}
+    if wish.files is not None:
+        if not wish.files.path:
+            found["files"] = "Choose where the tiles lie."
+    else:
+        sides: tuple[tuple[Place, OriginWish | None], ...] = (
+            ("source", wish.source),
+            ("target", wish.target),
+        )
+        for place, origin in sides:
+            needed = place == "target" or wish.pairing != "self"
+            if needed and (origin is None or not (origin.slide or origin.folder)):
+                found[place] = f"Choose a slide or a folder for the {place} stain."
+    wrong = _model_problem(wish, taken)
+    if wrong:
+        found["model"] = wrong
+    return found
+
+
+def recipe_of(wish: Wish) -> Recipe:
+    """Return the recipe of a wish; regions drawn here lie beside it."""
+    values = wish.values
+    data = Data(
+        pairing=wish.pairing,
+        tile_px=values.tile_px,
+        validation_px=values.validation_px,
+        validation_share=values.validation_share,
+    )
+    if wish.files is not None:
+        named = {wish.files.kind: wish.files.path}
+        data = replace(data, swap=wish.files.swap, **named)  # type: ignore[arg-type] # text each
+    else:
+        data = replace(
+            data,
+            source=_origins(wish.source if wish.pairing != "self" else None, "source"),
+            target=_origins(wish.target, "target"),
+        )
+    return Recipe(
+        method=wish.method,
+        seed=values.seed,
+        model=wish.model,
+        network=None if wish.model.parent else values.network,
+        data=data,
+        losses=values.losses,
+        training=values.training,
+    )
+
+
+def write_run(wish: Wish, folder: Path) -> RunFolder:
+    """Write recipe and regions of a wish into a run folder; not for the GUI thread.
+
+    Raises:
+        TrainingError: the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for side, origin in (("source", wish.source), ("target", wish.target)):
+            if origin is not None and origin.regions:
+                write_geojson(folder / _regions_file(side), origin.regions)
+        run = RunFolder(folder)
+        write_recipe(recipe_of(wish), run.recipe_file)
+    except OSError as error:
+        raise TrainingError(
+            f"{folder} cannot be written ({error.strerror}); free some space, "
+            "or set STAINAPP_HOME to another folder."
+        ) from error
+    return run
+
+
+def discard_draft(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def suggested_id(source: str, target: str) -> str:
+    """Return a plain id such as "he-to-pas"."""
+    words = (re.sub(r"[^a-z0-9]+", "-", one.lower().replace("&", "")) for one in (source, target))
+    first, second = (word.strip("-") or "stain" for word in words)
+    return f"{first[:40]}-to-{second[:40]}"
+
+
+def fine_tuned_values(values: Values, *, on: bool, preset: Preset) -> Values:
+    """Return the values for going on from a model, or for beginning anew."""
+    if on == (values.training.rate == FINE_TUNE_RATE):
+        return values
+    training = fine_tuned(preset.training) if on else preset.training
+    return replace(values, training=training)
+
+
+def _origins(origin: OriginWish | None, side: str) -> tuple[Origin, ...]:
+    if origin is None:
+        return ()
+    regions = _regions_file(side) if origin.regions else origin.regions_file
+    return (Origin(slide=origin.slide, folder=origin.folder, mpp=origin.mpp, regions=regions),)
+
+
+def _regions_file(side: str) -> str:
+    return f"{side}.geojson"
+
+
+def _model_problem(wish: Wish, taken: Collection[str]) -> str:
+    made = wish.model
+    ids = [made.id, made.inverse_id] if wish.method == "cyclegan" else [made.id]
+    for one in ids:
+        if not PLAIN_ID.fullmatch(one):
+            return f"{one!r} is no id: use lower-case letters, digits, dots and hyphens."
+        if one in taken:
+            return f"A model called {one!r} is there already; choose another id."
+    if len(set(ids)) < len(ids):
+        return "The way there and the way back need two ids."
+    if not made.source_stain.strip() or not made.target_stain.strip():
+        return "Name both stains."
+    if made.mpp <= 0:
+        return "Say at how many µm per pixel the model is to work."
+    return ""

@@ -1,0 +1,59 @@
+"""Pictures on disk for tests of data: tissue-like texture, and slides with pieces of it."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from stainapp.runs.recipe import Data, Made, Origin, Recipe, Training
+from stainapp.slides.reader import RgbImage
+
+Blob = tuple[int, int, int, int]
+"""Centre x, y and half axes."""
+
+
+def texture(width: int, height: int, seed: int) -> RgbImage:
+    """Return sharp noise in the colours of a stain."""
+    rng = np.random.default_rng(seed)
+    image: RgbImage = rng.integers(60, 200, (height, width, 3)).astype(np.uint8)
+    return image
+
+
+def write(path: Path, image: RgbImage) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(image).save(path)
+    return path
+
+
+def folder(path: Path, count: int, first_seed: int, side: int = 96) -> Path:
+    for n in range(count):
+        write(path / f"{n}.png", texture(side, side, first_seed + n))
+    return path
+
+
+def slide_with_pieces(path: Path, blobs: list[Blob], size: tuple[int, int] = (900, 600)) -> Path:
+    width, height = size
+    y, x = np.mgrid[:height, :width]
+    tissue = np.zeros((height, width), bool)
+    for cx, cy, a, b in blobs:
+        tissue |= ((x - cx) / a) ** 2 + ((y - cy) / b) ** 2 <= 1
+    return write(path, np.where(tissue[..., None], texture(width, height, 1), 244).astype(np.uint8))
+
+
+def recipe(*, images: int = 100, seed: int = 5, **data: Any) -> Recipe:
+    """Return a CycleGAN's recipe at 0.5 um/px, or a Pix2Pix's where the data are pairs."""
+    values: dict[str, Any] = {
+        "pairing": "unpaired", "tile_px": 64, "validation_px": 64, "min_tissue": 0.2, **data,
+    }  # fmt: skip
+    return Recipe(
+        method="cyclegan" if values["pairing"] == "unpaired" else "pix2pix",
+        seed=seed,
+        model=Made(id="a", name="A", source_stain="H&E", target_stain="PAS", mpp=0.5),
+        data=Data(**values),
+        training=Training(images=images, turns=False, density_jitter=0),
+    )
+
+
+def slide(path: Path | str, **values: Any) -> tuple[Origin, ...]:
+    return (Origin(slide=str(path), **({"mpp": 0.5} | values)),)

@@ -1,0 +1,58 @@
+"""Recipes over the phantom that are learnt in seconds, so that a test can train for real."""
+
+from dataclasses import replace
+from typing import Any, Literal
+
+from stainapp.models.card import Arch
+from stainapp.runs.recipe import Data, Losses, Made, Origin, Recipe, Training
+
+SIDE = 512
+AREAS = {"train": (0.0, 0.0, 256.0, 512.0), "validation": (256.0, 0.0, 256.0, 512.0)}
+SMALL_RESNET = Arch(family="resnet", blocks=1, ngf=4, upsampling="resize")
+
+
+def small(
+    method: Literal["cyclegan", "pix2pix"] = "pix2pix",
+    *,
+    network: Arch = SMALL_RESNET,
+    losses: Losses = Losses(),  # noqa: B008 - frozen
+    data: dict[str, Any] | None = None,
+    **training: Any,
+) -> Recipe:
+    """Return a recipe whose training differs from a few small steps as ``training`` says."""
+    paired = method == "pix2pix"
+    target_seed = 3 if paired else 4
+    few = Training(
+        images=6,
+        precision="fp32",
+        ndf=4,
+        pool=3,
+        ema=0.9,
+        validate_every=1000,
+        checkpoint_every=2,
+    )
+    return Recipe(
+        method=method,
+        seed=5,
+        model=Made(id="small", name="Small", source_stain="H&E", target_stain="PAS", mpp=0.5),
+        network=network,
+        data=Data(
+            pairing="paired" if paired else "unpaired",
+            source=_origins(f"phantom:he:{SIDE}:3"),
+            target=_origins(f"phantom:pas:{SIDE}:{target_seed}"),
+            tile_px=48,
+            min_tissue=0.2,
+            validation_tiles=8,
+            validation_px=64,
+            **(data or {}),
+        ),
+        losses=losses,
+        training=replace(few, **training),
+    )
+
+
+def _origins(slide: str) -> tuple[Origin, ...]:
+    return tuple(
+        Origin(slide=slide, areas=(area,), split=split)  # type: ignore[arg-type] # keys are splits
+        for split, area in AREAS.items()
+    )

@@ -1,0 +1,136 @@
+"""From a recipe to the method that is taught, its networks drawn anew or a parent's."""
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+from stainapp.errors import ModelError, RecipeError
+from stainapp.models import networks
+from stainapp.models.card import WEIGHTS_FILE, Arch, ModelCard
+from stainapp.models.network_stainer import STATISTICS
+from stainapp.models.store import Found, default_store
+from stainapp.runs.recipe import Recipe
+from training.batch_norm import synchronised
+from training.cyclegan import CycleGan
+from training.discriminators import PatchDiscriminator, initialise
+from training.method import Method, Setting
+from training.pix2pix import Pix2Pix
+from training.tensors import memory_format
+
+NEAR_MPP = 0.1
+"""Largest relative difference between a parent's scale and the recipe's."""
+
+
+def build_method(setting: Setting) -> Method:
+    """Return the method with its networks on the device.
+
+    Raises:
+        RecipeError: the parent cannot be gone on from.
+    """
+    recipe, device = setting.recipe, setting.device
+    chance = torch.Generator().manual_seed(recipe.seed)
+    both = recipe.method == "cyclegan"
+    parents = {"forward": recipe.model.parent} | (
+        {"inverse": inverse_parent(recipe)} if both else {}
+    )
+    arch = arch_of(recipe)
+    generators = {
+        name: _generator(recipe, arch, parent, chance) for name, parent in parents.items()
+    }
+    judged = ("source", "target") if both else ("target",)
+    training = recipe.training
+    judges = {
+        name: PatchDiscriminator(
+            3 if both else 6, training.ndf, _judge_norm(arch), training.freeze_discriminator
+        )
+        for name in judged
+    }
+    for judge in judges.values():
+        initialise(judge, chance)
+    for net in (*generators.values(), *judges.values()):
+        # its hints lack the layout
+        net.to(device, memory_format=memory_format(device))  # type: ignore[call-overload]
+        synchronised(net, device, setting.processes).train()
+    made = CycleGan if both else Pix2Pix
+    return made(generators, judges, setting)
+
+
+def arch_of(recipe: Recipe) -> Arch:
+    """Return the generators' shape: the recipe's or the parent's.
+
+    Raises:
+        RecipeError: neither says it, or both do and differ.
+    """
+    if recipe.model.parent:
+        card = parent_of(recipe.model.parent).card
+        assert card.arch is not None
+        if recipe.network is not None and recipe.network != card.arch:
+            raise RecipeError(
+                f"The recipe's network differs from that of its parent {card.id!r}; "
+                "leave [network] out to take the parent's."
+            )
+        if card.mpp is not None and abs(card.mpp / recipe.model.mpp - 1) > NEAR_MPP:
+            raise RecipeError(
+                f"The parent {card.id!r} works at {card.mpp:g} um/px and the recipe at "
+                f"{recipe.model.mpp:g}; set model.mpp to {card.mpp:g}."
+            )
+        return card.arch
+    if recipe.network is None:
+        raise RecipeError("The recipe has neither a parent nor a [network]; add one of them.")
+    return recipe.network
+
+
+def parent_of(name: str) -> Found:
+    """Find a parent by id, or by its folder.
+
+    Raises:
+        RecipeError: there is none, or it has no network.
+    """
+    try:
+        folder = Path(name)
+        found = (
+            Found(ModelCard.read(folder), folder, shipped=False)
+            if folder.is_dir()
+            else default_store().find(name)
+        )
+    except ModelError as error:
+        raise RecipeError(f"The parent cannot be used: {error}") from error
+    if found.card.arch is None:
+        raise RecipeError(f"{found.card.name} has no network to go on from; choose another parent.")
+    return found
+
+
+def inverse_parent(recipe: Recipe) -> str:
+    """Return where the way back goes on from: what the recipe says, else the parent's inverse."""
+    made = recipe.model
+    if made.inverse_parent or not made.parent:
+        return made.inverse_parent
+    return parent_of(made.parent).card.inverse or ""
+
+
+def _judge_norm(arch: Arch) -> str:
+    return "instance" if arch.norm == "none" else arch.norm
+
+
+def _generator(recipe: Recipe, arch: Arch, parent: str, chance: torch.Generator) -> nn.Module:
+    net = networks.build(arch)
+    initialise(net, chance)
+    if parent:
+        found = parent_of(parent)
+        if found.card.arch != arch:
+            raise RecipeError(f"The network of {found.card.id!r} differs from the other parent's.")
+        _load(net, found)
+    return net
+
+
+def _load(net: nn.Module, found: Found) -> None:
+    path = found.folder / WEIGHTS_FILE
+    try:
+        stored = load_file(path)
+        weights = {name: w.float() for name, w in stored.items() if not name.startswith(STATISTICS)}
+        net.load_state_dict(weights, strict=True)
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise RecipeError(f"{path} cannot be gone on from; import the model again.") from error

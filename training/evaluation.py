@@ -1,0 +1,162 @@
+"""How a model fares on tiles it has never learnt from, beside its parent and the baselines.
+
+Everything is stained as the viewer stains it: opened from its folder, calibrated on the slide,
+bare glass handed through.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from stainapp.compare.baselines import fit_baselines, keeping_glass
+from stainapp.compare.blank import glass_of
+from stainapp.compare.evaluation import Question, TileSet, evaluate
+from stainapp.compare.figure import figure
+from stainapp.compare.table import Row, Table
+from stainapp.errors import ModelError
+from stainapp.models.opening import open_stainer
+from stainapp.models.stainer import Tiles
+from stainapp.models.store import default_store
+from training.datasets import JudgeTiles, grey_of
+
+SHOWN = 8
+"""Rows of the picture of the worst tiles."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A model in one direction, and what it is judged by."""
+
+    folder: Path
+    tiles: JudgeTiles
+    """Its source is what the model stains."""
+    norm_tiles: tuple[Tiles, Tiles]
+    """Of the source and of the target stain, to fit the baselines to: not those judged by."""
+    stains: tuple[str, str]
+    mpp: float
+    paired: bool
+    grey: bool = False
+    inverse: Path | None = None
+    parent: str = ""
+    """Id or folder of the model it was fine-tuned from."""
+    device: str = "auto"
+
+    def reversed(self, folder: Path) -> "Subject":
+        """Return the way back, which is the model in another folder."""
+        tiles, norm = self.tiles, self.norm_tiles
+        return Subject(
+            folder=folder,
+            tiles=JudgeTiles(tiles.target, tiles.source, tiles.target_fields, tiles.source_fields),
+            norm_tiles=(norm[1], norm[0]),
+            stains=(self.stains[1], self.stains[0]),
+            mpp=self.mpp,
+            paired=self.paired,
+            inverse=self.folder,
+            device=self.device,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was measured, and the pictures to look at."""
+
+    table: Table
+    source: Tiles
+    made: Tiles
+    beside: Tiles
+    """The target or, unpaired, real tiles from elsewhere."""
+
+    def draw_worst(self, path: Path, mpp: float, *, paired: bool) -> None:
+        """Write the worst tiles, the worst first, as a PNG.
+
+        Raises:
+            ExportError: the file cannot be written.
+        """
+        chosen = self.table.worst[:SHOWN]
+        rows = [(self.source[w.index], self.made[w.index], self.beside[w.index]) for w in chosen]
+        captions = [f"{w.region}: {w.measure} {w.score:.3g}" for w in chosen]
+        third = "target" if paired else "real, elsewhere"
+        figure(rows, ("source", "generated", third), path, mpp, captions)
+
+
+def stained_as_seen(folder: Path, tiles: Tiles, device: str) -> Tiles:
+    """Return tiles of one slide as the viewer would show them in a model's stain."""
+    stainer = open_stainer(folder, device=device)
+    count = stainer.card.calibrate.tiles
+    chosen = np.linspace(0, len(tiles) - 1, min(count, len(tiles))).round().astype(int)
+    state = stainer.calibrate(tiles[chosen])
+    if stainer.card.background == "model":
+        return stainer.predict(tiles, state)
+    return keeping_glass(lambda some: stainer.predict(some, state), glass_of(tiles))(tiles)
+
+
+def judge_model(subject: Subject) -> Verdict:
+    """Measure a model, its parent and the baselines on the same tiles.
+
+    Raises:
+        StainAppError: a model or the tiles cannot be used.
+    """
+    tiles, device = subject.tiles, subject.device
+    made = {"model": stained_as_seen(subject.folder, tiles.source, device)}
+    parent = _folder_of(subject.parent)
+    if parent is not None:
+        made["parent"] = stained_as_seen(parent, tiles.source, device)
+    shown = np.stack([grey_of(t) for t in tiles.source]) if subject.grey else tiles.source
+    fit = subject.norm_tiles[0]
+    if subject.grey:
+        fit = np.stack([grey_of(t) for t in fit])
+    baselines = fit_baselines(fit, subject.norm_tiles[1])
+    made |= {name: np.stack(list(run(shown))) for name, run in baselines.items()}
+    cycled = {}
+    if subject.inverse is not None:
+        cycled["model"] = stained_as_seen(subject.inverse, made["model"], device)
+    question = Question(
+        TileSet(shown, tiles.source_fields, subject.stains[0], subject.mpp),
+        TileSet(tiles.target, tiles.target_fields, subject.stains[1], subject.mpp),
+        paired=subject.paired,
+        another=None
+        if subject.paired
+        else TileSet(
+            subject.norm_tiles[1],
+            ["other regions"] * len(subject.norm_tiles[1]),
+            subject.stains[1],
+            subject.mpp,
+        ),
+    )
+    table = evaluate(question, made, cycled)
+    beside = tiles.target[np.arange(len(shown)) % len(tiles.target)]
+    return Verdict(table, shown, made["model"], beside)
+
+
+def for_card(table: Table, tiles: JudgeTiles) -> tuple[Mapping[str, object], ...]:
+    """Return the model's and the baselines' rows as a card holds them."""
+    held_out = ", ".join(sorted(set(tiles.source_fields)))
+    return tuple(_short(row, held_out) for row in table.rows if row.estimate is not None)
+
+
+def _short(row: Row, held_out: str) -> dict[str, object]:
+    numbers = {name: getattr(row, name) for name in ("estimate", "low", "high")}
+    return {
+        "set": held_out,
+        "subject": row.subject,
+        "measure": row.measure,
+        **{name: None if v is None else float(f"{v:.4g}") for name, v in numbers.items()},
+        "unit": row.unit,
+        "n": row.n,
+        "regions": row.clusters,
+        "note": row.note,
+    }
+
+
+def _folder_of(parent: str) -> Path | None:
+    if not parent:
+        return None
+    folder = Path(parent)
+    if folder.is_dir():
+        return folder
+    try:
+        return default_store().find(parent).folder
+    except ModelError:
+        return None  # removed since: there is nothing to set beside

@@ -1,0 +1,176 @@
+"""From a generator to a model folder: what training exports is what the viewer opens."""
+
+import errno
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+from torch import Tensor
+
+from stainapp import __version__
+from stainapp.models import networks, slide_norm
+from stainapp.models.card import WEIGHTS_FILE, Arch, ModelCard, sha256_of
+from stainapp.models.network_stainer import STATISTICS
+from stainapp.models.stainer import Tiles
+from stainapp.runs.recipe import RECIPE_FILE, Recipe, portable, write_recipe
+from training.tensors import from_network, to_network
+
+HALF_TOLERANCE = 1
+"""Grey levels that storing weights as fp16 may move any pixel of the training tiles."""
+NORM_MODES: Mapping[str, Literal["frozen", "batch", "none"]] = {
+    "instance": "frozen",
+    "batch": "batch",
+    "none": "none",
+}
+CITATIONS = {
+    "cyclegan": "Zhu JY, Park T, Isola P, Efros AA. Unpaired image-to-image translation using "
+    "cycle-consistent adversarial networks. ICCV 2017, arXiv 1703.10593.",
+    "pix2pix": "Isola P, Zhu JY, Zhou T, Efros AA. Image-to-image translation with conditional "
+    "adversarial networks. CVPR 2017, arXiv 1611.07004.",
+}
+
+
+def model_ids(recipe: Recipe) -> dict[str, str]:
+    """Return the ids of what a recipe makes, by direction."""
+    made = recipe.model
+    ids = {"forward": made.id}
+    if recipe.method == "cyclegan":
+        ids["inverse"] = made.inverse_id or f"{made.id}-back"
+    return ids
+
+
+def export(
+    folder: Path,
+    recipe: Recipe,
+    direction: str,
+    arch: Arch,
+    weights: Mapping[str, Tensor],
+    tiles: Tiles,
+    facts: Mapping[str, Any],
+) -> ModelCard:
+    """Write a model folder below ``folder``, replacing one of the same name as a whole.
+
+    Args:
+        folder: the parent of the model's folder.
+        recipe: says what is made.
+        direction: "forward" or "inverse".
+        arch: the generator's shape.
+        weights: the generator's, averaged.
+        tiles: (N, H, W, 3) of the training set, to take norm statistics from.
+        facts: what else the card's ``training`` says.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    model_id = model_ids(recipe)[direction]
+    stored, half = _stored(arch, weights, tiles, recipe)
+    draft = folder / f".{model_id}.{os.getpid()}"
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    try:
+        save_file(stored, draft / WEIGHTS_FILE)
+    except SafetensorError as error:  # such as on a full disk
+        raise OSError(errno.EIO, str(error)) from error
+    write_recipe(portable(recipe), draft / RECIPE_FILE)
+    files = {name: sha256_of(draft / name) for name in (WEIGHTS_FILE, RECIPE_FILE)}
+    parameters = sum(w.numel() for w in weights.values())
+    facts = {**facts, "weights": "fp16" if half else "fp32"}
+    card = _card(recipe, direction, arch, files, parameters, facts)
+    card.write(draft)
+    _swap(draft, folder / model_id)
+    return card
+
+
+def _stored(
+    arch: Arch, weights: Mapping[str, Tensor], tiles: Tiles, recipe: Recipe
+) -> tuple[dict[str, Tensor], bool]:
+    """Return what goes into the weights file, and whether fp16 was good enough for it."""
+    x = to_network(tiles, "cpu", grey=recipe.data.pairing == "self")
+    full = {name: w.detach().float().cpu().contiguous() for name, w in weights.items()}
+    exact, statistics = _run(arch, full, x)
+    if not recipe.model.half:
+        return {**full, **statistics}, False
+    half = {name: w.half() for name, w in full.items()}
+    rounded, coarse = _run(arch, {name: w.float() for name, w in half.items()}, x)
+    off = np.abs(exact.astype(np.int16) - rounded).max()
+    if off > HALF_TOLERANCE:
+        return {**full, **statistics}, False
+    return {**half, **coarse}, True
+
+
+@torch.inference_mode()
+def _run(arch: Arch, weights: dict[str, Tensor], x: Tensor) -> tuple[Tiles, dict[str, Tensor]]:
+    """Return what a generator makes of tiles, and the statistics its norms took on the way."""
+    net = networks.build(arch)
+    net.load_state_dict(weights, strict=True)
+    net = slide_norm.freeze_norms(net).eval()
+    with slide_norm.calibrating(net):
+        made = from_network(net(x))
+    found = slide_norm.statistics(net).items()
+    return made, {STATISTICS + name: torch.from_numpy(array) for name, array in found}
+
+
+def _card(
+    recipe: Recipe,
+    direction: str,
+    arch: Arch,
+    files: Mapping[str, str],
+    parameters: int,
+    facts: Mapping[str, Any],
+) -> ModelCard:
+    made, ids = recipe.model, model_ids(recipe)
+    forward = direction == "forward"
+    stains = (made.source_stain, made.target_stain)
+    tile, halo, multiple, blend = networks.tiling(arch)
+    back = ids.get("inverse" if forward else "forward")
+    name = made.name if forward else made.inverse_name or f"{stains[1]} to {stains[0]} ({made.id})"
+    return ModelCard(
+        id=ids[direction],
+        name=name,
+        method=recipe.method,
+        arch=arch,
+        source_stain=stains[0] if forward else stains[1],
+        target_stain=stains[1] if forward else stains[0],
+        tissue=made.tissue,
+        mpp=made.mpp,
+        tile=tile,
+        halo=halo,
+        multiple=multiple,
+        blend=blend,
+        grey_input=recipe.data.pairing == "self",
+        norm_mode=NORM_MODES[arch.norm],
+        files=files,
+        parameters=parameters,
+        inverse=back,
+        training={
+            "method": recipe.method,
+            "seed": recipe.seed,
+            "parent": (made.parent if forward else made.inverse_parent) or None,
+            "pairing": recipe.data.pairing,
+            "program": f"stainapp {__version__}",
+            "torch": torch.__version__,
+            **facts,
+        },
+        licence=made.licence,
+        citation=(CITATIONS[recipe.method], *made.citation),
+        limits=made.limits if forward else made.inverse_limits or made.limits,
+        created=time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime()),
+    )
+
+
+def _swap(draft: Path, folder: Path) -> None:
+    """Put a folder into another's place; a crash in between leaves one or the other whole."""
+    old = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    with suppress(FileNotFoundError):
+        folder.rename(old)
+    draft.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,94 @@
+"""How good the model is so far, on fixed tiles it has never learnt from.
+
+The generator is written as a model folder and opened as the viewer opens it, so that what is
+measured is what will be seen.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stainapp.compare.frechet import frechet
+from stainapp.compare.metrics import psnr, ssim
+from stainapp.compare.texture import features
+from stainapp.models.opening import open_stainer
+from stainapp.models.stainer import Stainer, Tiles
+from stainapp.slides.tissue import optical_density
+from training.datasets import Dataset, JudgeTiles, grey_of
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What was made of the validation tiles, and how it fares."""
+
+    metrics: dict[str, float]
+    score: float
+    """Lower is better; decides which model is kept."""
+    source: Tiles
+    made: Tiles
+    beside: Tiles
+    """What is shown beside it: the target or, unpaired, real tiles from elsewhere."""
+    beside_name: str
+    worst: tuple[int, ...]
+    """Numbers of the tiles, the worst first."""
+
+
+def judge(folders: Mapping[str, Path], tiles: JudgeTiles, device: str, data: Dataset) -> Judged:
+    """Measure what models make of the validation tiles.
+
+    Args:
+        folders: model folders by direction, "forward" and perhaps "inverse".
+        tiles: the fixed tiles.
+        device: to run on.
+        data: whose tiles they are.
+    """
+    forward = _made(folders["forward"], tiles.source, device)[1]
+    if data.paired:
+        return _paired(tiles, forward, grey=data.grey)
+    stainer, backward = _made(folders["inverse"], tiles.target, device)
+    metrics = {
+        "FD-OD": _distance(tiles.target, forward),
+        "FD-OD inverse": _distance(tiles.source, backward),
+    }
+    state = stainer.calibrate(forward)
+    cycled = stainer.predict(forward, state)
+    errors = _density_errors(cycled, tiles.source)
+    metrics["cycle error (OD)"] = float(errors.mean())
+    score = metrics["FD-OD"] + metrics["FD-OD inverse"]
+    worst = tuple(int(n) for n in np.argsort(-errors))
+    shown = tiles.target[np.arange(len(forward)) % len(tiles.target)]
+    return Judged(metrics, score, tiles.source, forward, shown, "real, elsewhere", worst)
+
+
+def _paired(tiles: JudgeTiles, made: Tiles, *, grey: bool) -> Judged:
+    pairs = list(zip(tiles.target, made, strict=True))
+    errors = _density_errors(made, tiles.target)
+    metrics = {
+        "PSNR (dB)": float(np.mean([psnr(a, b) for a, b in pairs])),
+        "SSIM": float(np.mean([ssim(a, b) for a, b in pairs])),
+        "error (OD)": float(errors.mean()),
+    }
+    source = np.stack([grey_of(tile) for tile in tiles.source]) if grey else tiles.source
+    worst = tuple(int(n) for n in np.argsort(-errors))
+    return Judged(metrics, metrics["error (OD)"], source, made, tiles.target, "target", worst)
+
+
+def _made(folder: Path, tiles: Tiles, device: str) -> tuple[Stainer, Tiles]:
+    """Stain tiles as the viewer would stain their slide, calibrated on it."""
+    stainer = open_stainer(folder, device=device)
+    most = stainer.card.calibrate.tiles
+    return stainer, stainer.predict(tiles, stainer.calibrate(tiles[:most]))
+
+
+def _distance(reference: Tiles, other: Tiles) -> float:
+    return frechet(features(reference), features(other))
+
+
+def _density_errors(a: Tiles, b: Tiles) -> NDArray[np.float64]:
+    """Return each tile's mean absolute difference of optical density."""
+    return np.array(
+        [np.abs(optical_density(x) - optical_density(y)).mean() for x, y in zip(a, b, strict=True)]
+    )
