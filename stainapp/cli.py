@@ -65,6 +65,7 @@ def _parser() -> tuple[argparse.ArgumentParser, set[str]]:
         _add_models,
         _add_stain,
         _add_train,
+        _add_evaluate,
         _add_verify,
         _add_doctor,
     ):
@@ -166,6 +167,26 @@ def _add_train(to: "Subparsers") -> None:
     train.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:<n> or mps")
     train.add_argument("--json", action="store_true", help="with --check or --methods")
     train.set_defaults(run=training_commands.train)
+
+
+def _add_evaluate(to: "Subparsers") -> None:
+    evaluate = to.add_parser("evaluate", help="measure models on what they have not learnt from")
+    evaluate.add_argument("models", nargs="+", metavar="MODEL", help="an id or a folder")
+    evaluate.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        metavar="PATH",
+        help="a recipe or a run, whose held-out tiles are used; or a folder of A|B images, "
+        "a folder with testA and testB, a CSV file of pairs, an npz archive",
+    )
+    evaluate.add_argument("--files", type=Path, metavar="DIR", help="where the recipe's files lie")
+    evaluate.add_argument("-o", "--output", type=Path, metavar="JSON")
+    evaluate.add_argument("--csv", type=Path, metavar="CSV")
+    evaluate.add_argument("--figures", type=Path, metavar="DIR", help="the worst tiles, as PNG")
+    evaluate.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:<n> or mps")
+    evaluate.add_argument("--json", action="store_true")
+    evaluate.set_defaults(run=training_commands.evaluate)
 
 
 def _add_verify(to: "Subparsers") -> None:

@@ -3,17 +3,18 @@
 import argparse
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stainapp.commands import DONE, FAILED, MISUSED, complain
-from stainapp.errors import StainAppError
+from stainapp.errors import ExportError, StainAppError
 from stainapp.progress import progress_line
 
 if TYPE_CHECKING:
+    from stainapp.compare.table import Row
     from training.check import Estimate
 
 LOOK_S = 0.5
@@ -29,10 +30,11 @@ def train(args: argparse.Namespace) -> int:
     if args.check:
         return _check(args)
     from stainapp.runs.recipe import read_recipe
-    from training.start import checked, run_of, start_from
+    from training.start import check_folder, checked, run_of, start_from
 
     recipe = read_recipe(args.recipe, args.data)
     run = run_of(args.recipe, recipe, args.output)
+    check_folder(run, recipe, resume=args.resume)
     if not args.resume:
         complain(_in_words(checked(recipe, args.device).estimate))
     with _progress_of(run.events_file, recipe.model.id, recipe.training.images):
@@ -82,6 +84,55 @@ def _check(args: argparse.Namespace) -> int:
     print(f"Room for {tiles['train']} tiles to learn from and {tiles['validation']} to judge by.")
     print(_in_words(found.estimate))
     return DONE
+
+
+def evaluate(args: argparse.Namespace) -> int:
+    from stainapp.compare.table import joined
+    from stainapp.models.store import default_store
+    from training.held_out import judge, named
+
+    store = default_store()
+    tables, reports = [], []
+    for name in args.models:
+        found = store.at(name)
+        verdict = judge(found, args.data, store, data=args.files, device=args.device)
+        table = named(verdict.table, found.card.id)
+        tables.append(table)
+        reports.append({"id": found.card.id, "version": found.card.version, **table.as_dict()})
+        if args.figures is not None:
+            args.figures.mkdir(parents=True, exist_ok=True)
+            verdict.draw_worst(args.figures / f"{found.card.id}.png")
+    report = {"data": str(args.data), "models": reports}
+    if args.output is not None:
+        _write(args.output, json.dumps(report, indent=1, allow_nan=False) + "\n")
+    if args.csv is not None:
+        _write(args.csv, joined(tables).as_csv())
+    if args.json:
+        print(json.dumps(report, indent=1, allow_nan=False))
+    else:
+        _print_rows(joined(tables).rows)
+    return DONE
+
+
+def _print_rows(rows: Sequence["Row"]) -> None:
+    """Print a line a row, and below what is to be said of several."""
+    notes: dict[str, int] = {}
+    for row in rows:
+        mark = f"({notes.setdefault(row.note, len(notes) + 1)})" if row.note else ""
+        if row.estimate is None:
+            value = "not measured"
+        else:
+            value = f"{row.estimate:.4g} [{row.low:.4g}, {row.high:.4g}] {row.unit}"
+        print(f"{row.subject:<22}{row.measure:<26}{value:<34}{mark}".rstrip())
+    for note, number in notes.items():
+        print(f"({number}) {note}")
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ExportError(f"{path} cannot be written ({error.strerror}).") from error
 
 
 def _in_words(estimate: "Estimate") -> str:

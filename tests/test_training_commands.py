@@ -1,15 +1,19 @@
 """`stainapp train` and `stainapp evaluate`, run as a user runs them."""
 
+import csv
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from stainapp.cli import main
 from stainapp.models.store import check
 from stainapp.runs.folder import EventReader, RunFolder
 from stainapp.runs.recipe import Recipe, write_recipe
-from tests.training.recipes import small
+from stainapp.slides.phantom import PhantomSlide
+from tests.models.factories import network_model
+from tests.training.recipes import SMALL_RESNET, small
 
 
 def written(recipe: Recipe, folder: Path) -> Path:
@@ -78,14 +82,16 @@ def test_a_tile_the_network_cannot_take_is_refused_with_one_that_fits(
     assert "multiples of 4" in said or "multiple of 4" in said
 
 
-def test_training_leaves_a_model_that_opens_and_a_run_that_tells_its_story(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    recipe, run = written(small(), tmp_path), RunFolder(tmp_path / "run")
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """Train a small model once, by the command."""
+    folder = tmp_path_factory.mktemp("trained")
+    run = RunFolder(folder / "run")
+    assert main(["train", str(written(small(), folder)), "-o", str(run.path)]) == 0
+    return run
 
-    assert main(["train", str(recipe), "-o", str(run.path)]) == 0
 
-    assert str(run.model) in capsys.readouterr().out
+def test_training_leaves_a_model_that_opens_and_a_run_that_tells_its_story(run: RunFolder) -> None:
     card = check(run.model / "small")
     assert {"PSNR", "SSIM"} <= {row["measure"] for row in card.metrics}
     assert {"model", "untouched", "macenko"} <= {row["subject"] for row in card.metrics}
@@ -94,6 +100,71 @@ def test_training_leaves_a_model_that_opens_and_a_run_that_tells_its_story(
     assert events[-1] == "done"
     assert {"step", "validation", "sample", "checkpoint", "evaluation"} <= set(events)
     assert not run.lock_file.exists()
+
+
+def test_a_model_is_measured_on_what_its_run_held_out(
+    run: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, out, table = str(run.model / "small"), tmp_path / "m.json", tmp_path / "m.csv"
+    where = ["--data", str(run.path), "-o", str(out), "--csv", str(table)]
+
+    assert main(["evaluate", model, *where, "--figures", str(tmp_path / "worst")]) == 0
+
+    said = capsys.readouterr().out
+    rows = json.loads(out.read_text())["models"][0]["rows"]
+    ssim = next(r for r in rows if (r["subject"], r["measure"]) == ("small", "SSIM"))
+    assert ssim["low"] <= ssim["estimate"] <= ssim["high"]
+    assert f"{ssim['estimate']:.4g}" in said
+    with table.open() as lines:
+        assert {row["subject"] for row in csv.DictReader(lines)} >= {"small", "reinhard"}
+    assert (tmp_path / "worst" / "small.png").stat().st_size > 0
+
+
+def test_a_model_is_measured_the_same_twice(run: RunFolder, tmp_path: Path) -> None:
+    model, where = str(run.model / "small"), ["--data", str(run.path)]
+    tables = []
+    for name in ("a.csv", "b.csv"):
+        assert main(["evaluate", model, *where, "--csv", str(tmp_path / name)]) == 0
+        tables.append((tmp_path / name).read_bytes())
+
+    assert tables[0] == tables[1]
+
+
+def test_a_model_is_measured_on_an_archive_of_pairs(
+    run: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slides = [PhantomSlide(stain, (1024, 1024), seed=9) for stain in ("H&E", "PAS")]
+    places = [(x, y) for x in (200, 460) for y in (200, 460)]
+    pairs = [np.stack([s.read(x, y, 0, 256, 256) for x, y in places]) for s in slides]
+    np.savez_compressed(tmp_path / "stain.npz", *pairs)
+
+    model = str(run.model / "small")
+    assert main(["evaluate", model, "--data", str(tmp_path / "stain.npz"), "--json"]) == 0
+
+    rows = json.loads(capsys.readouterr().out)["models"][0]["rows"]
+    assert {row["n"] for row in rows if row["measure"] == "PSNR"} == {4}
+
+
+def test_a_model_of_other_stains_is_not_measured(
+    run: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = network_model(
+        tmp_path / "other", SMALL_RESNET, source_stain="DAB", target_stain="unstained", mpp=0.5
+    )
+
+    assert main(["evaluate", str(model), "--data", str(run.path)]) == 1
+
+    assert "DAB" in capsys.readouterr().err
+
+
+def test_data_that_is_none_is_named(
+    run: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = tmp_path / "nothing.csv"
+
+    assert main(["evaluate", str(run.model / "small"), "--data", str(missing)]) == 1
+
+    assert str(missing) in capsys.readouterr().err
 
 
 def test_a_finished_run_is_not_trained_over(

@@ -1,7 +1,5 @@
 """From a recipe to the method that is taught, its networks drawn anew or a parent's."""
 
-from pathlib import Path
-
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -9,7 +7,7 @@ from torch import nn
 
 from stainapp.errors import ModelError, RecipeError
 from stainapp.models import networks
-from stainapp.models.card import WEIGHTS_FILE, Arch, ModelCard
+from stainapp.models.card import WEIGHTS_FILE, Arch
 from stainapp.models.network_stainer import STATISTICS
 from stainapp.models.store import Found, default_store
 from stainapp.runs.recipe import Recipe
@@ -90,12 +88,7 @@ def parent_of(name: str) -> Found:
         RecipeError: there is none, or it has no network.
     """
     try:
-        folder = Path(name)
-        found = (
-            Found(ModelCard.read(folder), folder, shipped=False)
-            if folder.is_dir()
-            else default_store().find(name)
-        )
+        found = default_store().at(name)
     except ModelError as error:
         raise RecipeError(f"The parent cannot be used: {error}") from error
     if found.card.arch is None:

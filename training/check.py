@@ -103,7 +103,8 @@ def check_sizes(recipe: Recipe) -> None:
 
 def _split(recipe: Recipe, data: Dataset) -> list[Part]:
     parts = []
-    stains = ((SOURCE, "source"),) if data.paired else ((SOURCE, "source"), (TARGET, "target"))
+    stains = [(SOURCE, "target" if data.grey else "source")]  # grey is made of the target
+    stains += [] if data.paired else [(TARGET, "target")]
     for stain, word in stains:
         squares: dict[int, list[tuple[int, int, int]]] = {}
         for split in ("train", "validation"):

@@ -6,7 +6,7 @@ Tiles are streamed; what is kept are the rasters of where they may lie.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from threading import Lock
 
@@ -33,6 +33,8 @@ LOOKS = 4
 """Places looked at for each fixed tile."""
 FEWEST_TILES = 8
 """Tiles side by side that there must be room for in what is learnt from."""
+BLOCK_UM = 1000.0
+"""Side of the blocks that a large region is parted into for intervals."""
 SPLITS: tuple[SplitName, ...] = ("train", "validation")
 SOURCE, TARGET, ALIKE = 0, 1, 2
 """Streams of chance: one each for the stains of unpaired data."""
@@ -55,7 +57,8 @@ class JudgeTiles:
     source: Tiles
     target: Tiles
     source_fields: tuple[str, ...]
-    """The field that each source tile is of."""
+    """The region that each source tile is of, or the block of a large one: what tiles near one
+    another have in common, and intervals are clustered by."""
     target_fields: tuple[str, ...]
 
 
@@ -80,6 +83,16 @@ class _Cut:
     """Of pairs; else the tile itself."""
 
     @property
+    def place(self) -> str:
+        """The region's name; in one larger than a block, with the block's row and column."""
+        field = self.field
+        block = BLOCK_UM / (field.scale.mpp or 1.0)
+        extent = max(field.area.width, field.area.height) / field.scale.step
+        if extent <= block:
+            return field.name
+        return f"{field.name}, block {int(self.j // block)}.{int(self.i // block)}"
+
+    @property
     def quality(self) -> float:
         alike = self.source is self.target
         return min(quality(self.source), 1.0 if alike else quality(self.target))
@@ -88,8 +101,13 @@ class _Cut:
 class Dataset:
     """What a recipe's data is, opened. `close` closes the slides; threads may share it."""
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, recipe: Recipe, *, learns: bool = True) -> None:
         """Open the slides and find the tissue.
+
+        Args:
+            recipe: names them.
+            learns: False where models are only judged: all that the recipe does not put
+                elsewhere is then to judge by.
 
         Raises:
             RecipeError: the data will not do; says what and why.
@@ -102,12 +120,14 @@ class Dataset:
         self._slides, self._files = Slides(), OpenFiles()
         try:
             source, target = _candidates(recipe, self._slides, self._files)
+            if not learns:
+                source, target = _all_to_judge(source), _all_to_judge(target)
             fields = fields_of(source, target, recipe.data.validation_share)
             self.source_fields, self.target_fields = map(tuple, fields)
             self._rooms = {
                 (stain, split): self._room(stain, split)
                 for stain in self._stains
-                for split in SPLITS
+                for split in (SPLITS if learns else SPLITS[1:])
             }
         except BaseException:
             self.close()
@@ -139,7 +159,7 @@ class Dataset:
         """Return the fixed validation tiles, side by side and never one over another."""
         data = self._data
         found = self._fixed_tiles("validation", data.validation_px, data.validation_tiles)
-        names = [tuple(cut.field.name for cut in cuts) for cuts in found]
+        names = [tuple(cut.place for cut in cuts) for cuts in found]
         source, target = _stacks(found)
         return JudgeTiles(source, target, names[0], names[-1])
 
@@ -210,7 +230,7 @@ class Dataset:
         side = self._data.tile_px if split == "train" else self._data.validation_px
         of_split = [field for field in self.fields(stain) if field.split == split]
         found = [(field, field.places(side, self._data.min_tissue)) for field in of_split]
-        small = [field for field, places in found if field.whole and not places]
+        small = [field for field in of_split if field.whole and not field.fits(side)]
         if small:
             raise RecipeError(_too_small(small, side, split))
         kept = [(field, places) for field, places in found if places]
@@ -263,6 +283,11 @@ class Dataset:
                     yield place
                     still.append(places)
             waiting = still
+
+
+def _all_to_judge(candidates: Sequence[Candidate]) -> list[Candidate]:
+    judged = [one for one in candidates if one.split == "validation"]
+    return judged or [replace(one, split="validation") for one in candidates]
 
 
 def grey_of(tile: RgbImage) -> RgbImage:

@@ -67,8 +67,10 @@ class Verdict:
     made: Tiles
     beside: Tiles
     """The target or, unpaired, real tiles from elsewhere."""
+    mpp: float
+    paired: bool
 
-    def draw_worst(self, path: Path, mpp: float, *, paired: bool) -> None:
+    def draw_worst(self, path: Path) -> None:
         """Write the worst tiles, the worst first, as a PNG.
 
         Raises:
@@ -77,8 +79,8 @@ class Verdict:
         chosen = self.table.worst[:SHOWN]
         rows = [(self.source[w.index], self.made[w.index], self.beside[w.index]) for w in chosen]
         captions = [f"{w.region}: {w.measure} {w.score:.3g}" for w in chosen]
-        third = "target" if paired else "real, elsewhere"
-        figure(rows, ("source", "generated", third), path, mpp, captions)
+        third = "target" if self.paired else "real, elsewhere"
+        figure(rows, ("source", "generated", third), path, self.mpp, captions)
 
 
 def stained_as_seen(folder: Path, tiles: Tiles, device: str) -> Tiles:
@@ -127,7 +129,7 @@ def judge_model(subject: Subject) -> Verdict:
     )
     table = evaluate(question, made, cycled)
     beside = tiles.target[np.arange(len(shown)) % len(tiles.target)]
-    return Verdict(table, shown, made["model"], beside)
+    return Verdict(table, shown, made["model"], beside, subject.mpp, subject.paired)
 
 
 def for_card(table: Table, tiles: JudgeTiles) -> tuple[Mapping[str, object], ...]:
@@ -153,10 +155,7 @@ def _short(row: Row, held_out: str) -> dict[str, object]:
 def _folder_of(parent: str) -> Path | None:
     if not parent:
         return None
-    folder = Path(parent)
-    if folder.is_dir():
-        return folder
     try:
-        return default_store().find(parent).folder
+        return default_store().at(parent).folder
     except ModelError:
         return None  # removed since: there is nothing to set beside

@@ -61,17 +61,18 @@ class Field:
         ``min_tissue`` of its area in tissue.
         """
         height, width = self.allowed.shape
-        if not self._fits(side_px):
+        if not self.fits(side_px):
             return Places(np.zeros((height, width), bool))
         reach = math.ceil((side_px + 1) * self.scale.step / self.cell) + 1
         window = min(reach, height), min(reach, width)  # a tile may be as large as the area
         area = window[0] * window[1]
-        allowed = self.allowed if self.whole else self.allowed & self._on_slide()
+        uncut = self.whole and bool(self.allowed.all())
+        allowed = self.allowed if uncut else self.allowed & self._on_slide()
         inside = _window_sums(allowed, window) == area
         enough = _window_sums(self.tissue & allowed, window) >= min_tissue * area
         return Places(inside & enough)
 
-    def corners(self, at: NDArray[np.float64], side_px: int) -> NDArray[np.int64]:
+    def corners(self, at: NDArray[np.floating], side_px: int) -> NDArray[np.int64]:
         """Return the corners (N, 2: x, y), in working pixels, of tiles at places of the raster.
 
         Args:
@@ -94,7 +95,7 @@ class Field:
         same = self.scale.step / self.partner.step
         return self.partner.read(round(i * same), round(j * same), side_px, side_px)
 
-    def _fits(self, side_px: int) -> bool:
+    def fits(self, side_px: int) -> bool:
         """Tell whether a tile fits; an image may be half a pixel short after resampling."""
         if self.whole:
             short = (side_px - 0.5) * self.scale.step

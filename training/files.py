@@ -113,14 +113,16 @@ def _of_root(data: Data, files: OpenFiles, mpp: float) -> Candidates:
 
 
 def _of_letter(root: Path, letter: str, files: OpenFiles, mpp: float) -> list[Candidate]:
+    """Read the folders of A or B; what is only judged by needs none to learn from."""
+    learnt = root / f"train{letter}"
     judged = _first_folder(root, f"test{letter}", f"val{letter}")
-    learnt = Origin(folder=str(root / f"train{letter}"))
-    if judged is None:
-        return folder_candidates(learnt, files, mpp, "auto")
-    return [
-        *folder_candidates(learnt, files, mpp, "train"),
-        *folder_candidates(Origin(folder=str(judged)), files, mpp, "validation"),
-    ]
+    found = []
+    if judged is None or learnt.is_dir():
+        split: Split = "auto" if judged is None else "train"
+        found = folder_candidates(Origin(folder=str(learnt)), files, mpp, split)
+    if judged is not None:
+        found += folder_candidates(Origin(folder=str(judged)), files, mpp, "validation")
+    return found
 
 
 def _aligned_rows(folder: Path, files: OpenFiles, mpp: float) -> Iterator[_Row]:
@@ -132,11 +134,11 @@ def _aligned_rows(folder: Path, files: OpenFiles, mpp: float) -> Iterator[_Row]:
             yield _Row((left, right), split, str(path))
 
     learnt = _first_folder(folder, "train")
-    if learnt is None:
-        yield from rows(folder, "auto")
-        return
     judged = _first_folder(folder, "test", "val", "validation")
-    yield from rows(learnt, "auto" if judged is None else "train")
+    if learnt is not None:
+        yield from rows(learnt, "auto" if judged is None else "train")
+    elif judged is None:
+        yield from rows(folder, "auto")
     if judged is not None:
         yield from rows(judged, "validation")
 
@@ -247,7 +249,7 @@ def _first_folder(folder: Path, *names: str) -> Path | None:
     return next((folder / name for name in names if (folder / name).is_dir()), None)
 
 
-def _natural(name: str) -> list[tuple[int, str]]:
-    """Return a key that sorts numbers in names by size."""
+def _natural(name: str) -> list[tuple[bool, int, str]]:
+    """Return a key that sorts numbers in names by size, and before words."""
     parts = re.findall(r"\d+|\D+", name)
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
+    return [(False, int(part), "") if part.isdecimal() else (True, 0, part) for part in parts]

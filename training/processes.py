@@ -30,10 +30,7 @@ class Processes:
     def shared(self, net: nn.Module) -> nn.Module:
         """Return a module whose gradients are the mean over all processes."""
         learns = any(weight.requires_grad for weight in net.parameters())
-        if self.count == 1 or not learns:
-            return net
-        # buffers are alike already: fixed filters, and statistics taken over all processes
-        return DistributedDataParallel(net, broadcast_buffers=False)
+        return DistributedDataParallel(net) if self.count > 1 and learns else net
 
     def gathered(self, images: Tensor) -> Tensor:
         """Return the images of all processes, in order of rank."""

@@ -76,6 +76,7 @@ def start(
     if not processes.leads:
         processes.wait()  # until the folder is there
         return train(run, recipe, processes, device)
+    check_folder(run, recipe, resume=resume)  # what is wrong here is no failure of the run there
     _make(run)
     lock = run.lock()
     try:
@@ -96,14 +97,19 @@ def _make(run: RunFolder) -> None:
         raise TrainingError(f"{run.path} cannot be made ({error.strerror}).") from error
 
 
-def _prepare(run: RunFolder, recipe: Recipe, *, resume: bool) -> None:
-    """Write the recipe into a new run, or see that the one to go on with is of the same."""
+def check_folder(run: RunFolder, recipe: Recipe, *, resume: bool) -> None:
+    """See that a new run finds its folder empty, and a resumed one its own recipe.
+
+    Raises:
+        StainAppError: not so; says what to do instead.
+    """
     if not resume:
-        _refuse_full(run, recipe)
-        try:
-            write_recipe(recipe, run.recipe_file)
-        except OSError as error:
-            raise TrainingError(f"{run.path} cannot be written ({error.strerror}).") from error
+        begun = run.events_file.exists() or run.checkpoints.exists()
+        if begun or (run.exists and run.recipe() != recipe):
+            raise TrainingError(
+                f"{run.path} already holds a run; add --resume to go on with it, "
+                "or choose another folder with -o."
+            )
     elif not run.exists:
         raise TrainingError(f"There is no run in {run.path} to resume; leave out --resume.")
     elif run.recipe() != recipe:
@@ -111,17 +117,15 @@ def _prepare(run: RunFolder, recipe: Recipe, *, resume: bool) -> None:
             f"The run in {run.path} was begun with another recipe; resume that one "
             f"({run.recipe_file}), or choose another folder."
         )
+
+
+def _prepare(run: RunFolder, recipe: Recipe, *, resume: bool) -> None:
+    if not resume:
+        try:
+            write_recipe(recipe, run.recipe_file)
+        except OSError as error:
+            raise TrainingError(f"{run.path} cannot be written ({error.strerror}).") from error
     run.say("run")
-
-
-def _refuse_full(run: RunFolder, recipe: Recipe) -> None:
-    begun = run.events_file.exists() or run.checkpoints.exists()
-    foreign = run.exists and run.recipe() != recipe
-    if begun or foreign:
-        raise TrainingError(
-            f"{run.path} already holds a run; add --resume to go on with it, "
-            "or choose another folder with -o."
-        )
 
 
 def _note_failure(run: RunFolder, sentence: str) -> None:

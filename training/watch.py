@@ -123,7 +123,7 @@ class Watch:
         replace(card, metrics=for_card(verdict.table, subject.tiles)).write(subject.folder)
         self._run.samples.mkdir(exist_ok=True)
         picture = self._run.samples / f"worst-{direction}.png"
-        verdict.draw_worst(picture, subject.mpp, paired=subject.paired)
+        verdict.draw_worst(picture)
         self._report.write(
             "evaluation",
             direction=direction,

@@ -79,6 +79,17 @@ class Store:
         known = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(ids)}."
         raise ModelError(f"No model is called {id!r}: {known if ids else 'none is installed.'}")
 
+    def at(self, name: str) -> Found:
+        """Return the model in a folder, or of an id.
+
+        Raises:
+            ModelError: it is neither, or the folder's card cannot be used.
+        """
+        folder = Path(name)
+        if (folder / CARD_FILE).is_file():
+            return Found(ModelCard.read(folder), folder, shipped=False)
+        return self.find(name)
+
     def remove(self, id: str) -> None:  # noqa: A002 - the card's word
         """Delete one of the user's models.
 

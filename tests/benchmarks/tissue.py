@@ -6,7 +6,7 @@ On the pieces that its recipe holds out, stained as the viewer stains them:
     two-sample  how often a small network can tell virtual tiles from real ones; 0.5 is chance
     content     whether nuclei stay where they are, and glass stays bare
 
-    python tests/benchmarks/tissue.py MODEL [--recipe R] [--data DIR] [--tiles N] [--json]
+    python tests/benchmarks/tissue.py MODEL [--recipe R] [--data DIR] [--tiles N] [--quick] [--json]
 
 MODEL is an id, a model's folder or a run's. Exits with 1 where a bar is missed.
 """
@@ -54,6 +54,7 @@ MOST_TOLD = 0.80
 """Accuracy of the classifier."""
 NOTHING_NEW = 0.001
 """Share of the glass: what the rounding of a rim comes to."""
+QUICK_TILES, QUICK_STEPS = 24, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +93,10 @@ def main(arguments: argparse.Namespace) -> int:
     folder, recipe_file = _found(arguments.model)
     recipe = read_recipe(arguments.recipe or recipe_file, arguments.data)
     card = ModelCard.read(folder)
-    tissue = _cut(recipe, card, folder, arguments.tiles)
+    tissue = _cut(recipe, card, folder, QUICK_TILES if arguments.quick else arguments.tiles)
     table = _measure(tissue, card, recipe.model.mpp)
-    findings = [*_distances(table), *_told(tissue, Budget()), *_content(table)]
+    budget = Budget(steps=QUICK_STEPS) if arguments.quick else Budget()
+    findings = [*_distances(table), *_told(tissue, budget), *_content(table)]
     facts = {
         "model": f"{card.id}: {card.source_stain} to {card.target_stain}",
         "taught by": f"{card.training.get('images', 'an unknown number of')} images",
@@ -127,26 +129,19 @@ def _cut(recipe: Recipe, card: ModelCard, folder: Path, most: int | None) -> Tis
         raise RecipeError(f"{card.id} learnt from pairs; use stainapp evaluate, which needs them.")
     if card.id not in model_ids(recipe).values():
         raise RecipeError(f"This recipe does not make {card.id}; name the right one by --recipe.")
-    ways = (SOURCE, TARGET) if card.id == recipe.model.id else (TARGET, SOURCE)
+    from_, to = (SOURCE, TARGET) if card.id == recipe.model.id else (TARGET, SOURCE)
+    least = recipe.data.min_tissue
     with closing(Dataset(recipe)) as data:
-        places = {
-            (stain, split): _places(data, stain, split, recipe.data.min_tissue, most)
-            for stain, split in ((ways[0], "validation"), (ways[1], "validation"))
-        }
-        others = _places(data, ways[1], "train", recipe.data.min_tissue, most)
-        target = _sample(places[ways[1], "validation"])
-        spare = np.linspace(0, len(others) - 1, min(len(others), len(target.images)))
-        another = _sample([others[n] for n in spare.round().astype(int)])
-        held = places[ways[0], "validation"]
+        held = _some(_places(data, from_, "validation", least), most)
         source = _sample(held)
+        target = _sample(_some(_places(data, to, "validation", least), most))
+        others = _places(data, to, "train", least)
+        another = _sample(_some(others, len(target.images)))
         _say(f"staining {len(held)} tiles")
         virtual = source.of(_stained(held, folder, recipe.model.mpp))
         fits = data.calibration_tiles(16, TILE_PX)
-        baselines = fit_baselines(fits[ways[0]], fits[ways[1]])
-        mapped = {
-            name: np.concatenate([run(one[None]) for one in source.images])
-            for name, run in baselines.items()
-        }
+    baselines = fit_baselines(fits[from_], fits[to])
+    mapped = {name: run(source.images) for name, run in baselines.items()}
     return Tissue(source, virtual, mapped, target, another)
 
 
@@ -154,27 +149,29 @@ Place = tuple[Field, int, int]
 """A tile's corner, in working pixels."""
 
 
-def _places(
-    data: Dataset, stain: int, split: SplitName, min_tissue: float, most: int | None
-) -> list[Place]:
-    """Return the tiles of a grid that lie in a split's tissue, row by row; or ``most`` of them."""
-    found = [
-        (field, *field.corner(row, column))
+def _places(data: Dataset, stain: int, split: SplitName, min_tissue: float) -> list[Place]:
+    """Return the tiles of a grid that lie in a split's tissue, row by row."""
+    return [
+        (field, i, j)
         for field in data.fields(stain)
         if field.split == split
-        for row, column in _on_grid(field, min_tissue)
+        for i, j in _on_grid(field, min_tissue)
     ]
-    if most is not None and most < len(found):
-        kept = np.random.default_rng(0).permutation(len(found))[:most]
-        found = [found[n] for n in sorted(kept)]
-    return found
 
 
 def _on_grid(field: Field, min_tissue: float) -> list[tuple[int, int]]:
-    """Return raster cells, a tile apart, at which a tile of tissue has its corner."""
+    """Return the corners of tiles of tissue, in working pixels, that never overlap."""
     apart = math.ceil(TILE_PX * field.scale.step / field.cell)
-    cells = field.places(TILE_PX, min_tissue)
-    return [(int(r), int(c)) for r, c in cells if r % apart == 0 and c % apart == 0]
+    cells = field.places(TILE_PX, min_tissue).cells()
+    cells = cells[(cells % apart == 0).all(axis=1)]
+    return [(int(i), int(j)) for i, j in field.corners(cells.astype(np.float64), TILE_PX)]
+
+
+def _some(places: Sequence[Place], most: int | None) -> Sequence[Place]:
+    """Return ``most`` of the places, spread over all of them and in their order."""
+    if most is None or len(places) <= most:
+        return places
+    return [places[n] for n in np.linspace(0, len(places) - 1, most).round().astype(int)]
 
 
 def _sample(places: Sequence[Place]) -> Sample:
@@ -244,10 +241,7 @@ def _told(tissue: Tissue, budget: Budget) -> list[Finding]:
     findings = []
     for name, (sample, bar) in pretenders.items():
         _say(f"telling {name} from real")
-        learnt, unseen = (
-            Tiles(*_alternating(sample.part(even=even), tissue.target.part(even=even)))
-            for even in (True, False)
-        )
+        learnt, unseen = (_told_apart(sample, tissue.target, even=e) for e in (True, False))
         verdict = two_sample(learnt, unseen, budget)
         note = (
             f"two-sample: learnt from {verdict.trained_on} tiles of 128 px, "
@@ -258,10 +252,10 @@ def _told(tissue: Tissue, budget: Budget) -> list[Finding]:
     return findings
 
 
-def _alternating(
-    pretended: tuple[RgbImage, list[str]], real: tuple[RgbImage, list[str]]
-) -> tuple[RgbImage, RgbImage, list[str], list[str]]:
-    return pretended[0], real[0], pretended[1], real[1]
+def _told_apart(pretended: Sample, real: Sample, *, even: bool) -> Tiles:
+    """Return the tiles of the black, or of the white blocks of both."""
+    first, second = pretended.part(even=even), real.part(even=even)
+    return Tiles(first[0], second[0], first[1], second[1])
 
 
 def _content(table: Table) -> list[Finding]:
@@ -284,6 +278,7 @@ if __name__ == "__main__":
     parser.add_argument("--recipe", type=Path, help="by which it was taught, if not beside it")
     parser.add_argument("--data", type=Path, default=DATA / "slides", help="where the slides lie")
     parser.add_argument("--tiles", type=int, help="at most so many of each stain; all by default")
+    parser.add_argument("--quick", action="store_true", help="few tiles, to see that it runs")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     try:
         sys.exit(main(parser.parse_args()))

@@ -7,7 +7,6 @@ from threading import Event, Thread
 import pytest
 
 from stainapp.errors import TrainingError
-from stainapp.runs import folder
 from stainapp.runs.folder import EventReader, Events, RunFolder
 
 
@@ -73,7 +72,7 @@ def test_who_asks_whether_a_run_is_on_keeps_nobody_from_beginning(
         asking.release()
         waited.set()
 
-    monkeypatch.setattr(folder.time, "sleep", wait)
+    monkeypatch.setattr("stainapp.runs.folder.time.sleep", wait)
 
     run.lock().release()
 
@@ -139,10 +138,12 @@ def test_a_full_disk_loses_the_line_and_not_the_run() -> None:
 def test_lines_of_two_threads_stay_whole(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     events = Events(path)
-    threads = [
-        Thread(target=lambda: [events.write("step", text="x" * 500) for _ in range(100)])
-        for _ in range(2)
-    ]
+
+    def write() -> None:
+        for _ in range(100):
+            events.write("step", text="x" * 500)
+
+    threads = [Thread(target=write) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:

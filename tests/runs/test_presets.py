@@ -31,7 +31,7 @@ def test_each_preset_survives_being_written_and_read(
         model=Made(id="a", name="A", source_stain="H&E", target_stain="PAS", mpp=0.5),
         network=chosen.network,
         data=Data(
-            pairing="unpaired",
+            pairing="paired" if method == "pix2pix" else "unpaired",
             source=(Origin(slide="phantom:he"),),
             target=(Origin(slide="phantom:pas"),),
             tile_px=chosen.tile_px,

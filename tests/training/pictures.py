@@ -14,9 +14,10 @@ Blob = tuple[int, int, int, int]
 
 
 def texture(width: int, height: int, seed: int) -> RgbImage:
-    """Return sharp noise in the colours of a stain."""
+    """Return sharp noise in one stain's colours, from weak to strong."""
     rng = np.random.default_rng(seed)
-    image: RgbImage = rng.integers(60, 200, (height, width, 3)).astype(np.uint8)
+    strength = rng.uniform(0.5, 1.5, (height, width, 1))
+    image: RgbImage = (244 * np.exp(-strength * (0.25, 0.7, 0.4))).astype(np.uint8)
     return image
 
 
@@ -28,7 +29,7 @@ def write(path: Path, image: RgbImage) -> Path:
 
 def folder(path: Path, count: int, first_seed: int, side: int = 96) -> Path:
     for n in range(count):
-        write(path / f"{n}.png", texture(side, side, first_seed + n))
+        write(path / f"{n}.bmp", texture(side, side, first_seed + n))
     return path
 
 

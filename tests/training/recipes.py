@@ -16,7 +16,6 @@ def small(
     *,
     network: Arch = SMALL_RESNET,
     losses: Losses = Losses(),  # noqa: B008 - frozen
-    data: dict[str, Any] | None = None,
     **training: Any,
 ) -> Recipe:
     """Return a recipe whose training differs from a few small steps as ``training`` says."""
@@ -44,7 +43,6 @@ def small(
             min_tissue=0.2,
             validation_tiles=8,
             validation_px=64,
-            **(data or {}),
         ),
         losses=losses,
         training=replace(few, **training),

@@ -38,7 +38,9 @@ def recipe(method: str = "cyclegan", **model: object) -> Recipe:
         **model,
     }
     pairing = "unpaired" if method == "cyclegan" else "self"
-    data = {"pairing": pairing, "target": [{"slide": "/a patient/slide.svs"}]}
+    slide = [{"slide": "/a patient/slide.svs"}]
+    source = slide if pairing == "unpaired" else []
+    data = {"pairing": pairing, "source": source, "target": slide}
     return recipe_from({"method": method, "model": made, "data": data}, "a test")
 
 

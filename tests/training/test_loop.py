@@ -10,28 +10,12 @@ import torch
 from stainapp.errors import RecipeError, TrainingError
 from stainapp.runs.folder import EventReader, RunFolder
 from stainapp.runs.recipe import Recipe
-from tests.training.lives import last_checkpoint
+from tests.training.lives import QuietWatch, last_checkpoint
 from tests.training.recipes import small
 from training import checkpoint, loop
 from training.method import NotFiniteError
 from training.processes import ALONE, Processes
-from training.progress import Progress
 from training.start import start
-
-
-class QuietWatch:
-    """Measures nothing: every validation gains nothing after the first."""
-
-    def __init__(self, *_: Any) -> None: ...
-
-    def validate(self, progress: Progress) -> None:
-        progress.judged_at = progress.images
-        progress.without_gain += progress.best is not None
-        progress.best = 1.0
-
-    def show_live(self, progress: Progress, wish: int) -> None: ...
-
-    def conclude(self) -> None: ...
 
 
 @pytest.fixture(autouse=True)

@@ -78,7 +78,7 @@ def test_an_image_of_no_numbers_stops_the_learning_before_a_weight_is_spoiled(
 
 @pytest.mark.parametrize("kind", METHODS)
 def test_a_batch_norm_learns_from_real_and_generated_images_apart(kind: Any) -> None:
-    method = method_of(small(kind, network=UNET, data={"tile_px": 64}))
+    method = method_of(small(kind, network=UNET))
 
     losses = method.step(images(count=2, side=64))
 

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,24 @@ import pytest
 
 from stainapp.errors import RecipeError
 from stainapp.runs.recipe import Origin, Recipe
+from tests.training.pictures import folder, recipe, slide, slide_with_pieces, texture, write
 from training.datasets import SOURCE, TARGET, Dataset
 from training.fields import Field
-from tests.training.pictures import folder, recipe, slide, slide_with_pieces, texture, write
 
 DRAWS = 10_000
-FAR = slide("phantom:pas:1024:9")
+
+
+@pytest.fixture(scope="module")
+def tissue(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A slide that is tissue all over."""
+    return write(tmp_path_factory.mktemp("tissue") / "tissue.bmp", texture(1400, 1000, 3))
+
+
+@pytest.fixture(scope="module")
+def far(tmp_path_factory: pytest.TempPathFactory) -> tuple[Origin, ...]:
+    """A target that has nothing to do with any source."""
+    path = write(tmp_path_factory.mktemp("far") / "far.bmp", texture(500, 400, 4))
+    return slide(path)
 
 
 @contextmanager
@@ -45,10 +58,10 @@ def common_with(learnt: np.ndarray, judged: tuple[float, ...]) -> np.ndarray:
     return inside
 
 
-def assert_no_leak(data: Dataset, stain: int) -> None:
+def assert_no_leak(data: Dataset, stain: int, draws: int = 2_000) -> None:
     rng = np.random.default_rng(1)
     side, judged_side = data._data.tile_px, data._data.validation_px
-    drawn = [data._place(stain, rng) for _ in range(DRAWS)]
+    drawn = [data._place(stain, rng) for _ in range(draws)]
     assert {field.split for field, _, _ in drawn} == {"train"}
     learnt = np.array([rectangle(field, i, j, side) for field, i, j in drawn])
     count = 0
@@ -75,48 +88,56 @@ def _assert_outside(learnt: np.ndarray, field: Field) -> None:
     assert not below.any()
 
 
-def test_crops_of_one_piece_keep_out_of_tiles_of_the_other(tmp_path: Path) -> None:
-    near = slide_with_pieces(tmp_path / "a.png", [(260, 300, 230, 250), (700, 300, 180, 230)])
-    asked = recipe(source=slide(near), target=FAR, min_tissue=0.05)
+def test_crops_of_one_piece_keep_out_of_tiles_of_the_other(
+    tmp_path: Path, far: tuple[Origin, ...]
+) -> None:
+    near = slide_with_pieces(tmp_path / "a.bmp", [(260, 300, 230, 250), (700, 300, 180, 230)])
+    asked = recipe(source=slide(near), target=far, min_tissue=0.05)
 
     with opened(asked) as data:
         assert [field.split for field in data.source_fields] == ["train", "validation"]
-        assert_no_leak(data, SOURCE)
+        assert_no_leak(data, SOURCE, DRAWS)
 
 
-def test_crops_keep_out_of_neighbouring_regions_at_another_scale() -> None:
-    areas = {"train": (10.3, 7.7, 1500.5, 1500.2), "validation": (1510.8, 7.7, 400.7, 611.1)}
+def test_crops_keep_out_of_neighbouring_regions_at_another_scale(
+    tissue: Path, far: tuple[Origin, ...]
+) -> None:
+    areas = {"train": (10.3, 7.7, 900.5, 950.2), "validation": (910.8, 7.7, 400.7, 611.1)}
     source = tuple(
-        Origin(slide="phantom:he:2048:3", areas=(area,), split=split)  # type: ignore[arg-type]
+        Origin(slide=str(tissue), mpp=0.5, areas=(area,), split=split)  # type: ignore[arg-type]
         for split, area in areas.items()
     )
-    asked = recipe(source=source, target=FAR)
+    asked = recipe(source=source, target=far)
     asked_coarser = _at(asked, 0.7)
 
-    for one in (asked, asked_coarser):
+    for one, draws in ((asked, DRAWS), (asked_coarser, 2_000)):
         with opened(one) as data:
-            assert_no_leak(data, SOURCE)
+            assert_no_leak(data, SOURCE, draws)
 
 
-def test_crops_keep_out_of_the_end_of_the_only_region() -> None:
-    source = slide("phantom:he:1024:3", areas=((100, 50, 800, 700),))
+def test_crops_keep_out_of_the_end_of_the_only_region(
+    tissue: Path, far: tuple[Origin, ...]
+) -> None:
+    source = slide(tissue, areas=((100, 50, 800, 700),))
 
-    with opened(recipe(source=source, target=FAR)) as data:
+    with opened(recipe(source=source, target=far)) as data:
         assert [field.split for field in data.source_fields] == ["train", "validation"]
-        assert_no_leak(data, SOURCE)
+        assert_no_leak(data, SOURCE, DRAWS)
         assert_no_leak(data, TARGET)
 
 
-def test_a_region_judged_by_is_left_out_of_the_tissue_around_it() -> None:
-    source = slide("phantom:he:1024:3", split="train") + slide(
-        "phantom:he:1024:3", areas=((300, 300, 200, 200),), split="validation"
+def test_a_region_judged_by_is_left_out_of_the_tissue_around_it(
+    tissue: Path, far: tuple[Origin, ...]
+) -> None:
+    source = slide(tissue, split="train") + slide(
+        tissue, areas=((300, 300, 200, 200),), split="validation"
     )
 
     with pytest.raises(RecipeError, match=r"piece 1 \(to learn from\) overlaps .*area 1"):
-        Dataset(recipe(source=source, target=FAR))
+        Dataset(recipe(source=source, target=far))
 
 
-def test_real_pieces_do_not_leak(data: Path) -> None:
+def test_real_pieces_do_not_leak(data: Path, far: tuple[Origin, ...]) -> None:
     path = data / "slides" / "CMU-1-Small-Region.svs"
     parts = ((0, 0, 2220, 1800), (0, 1800, 2220, 1167))
     source = tuple(
@@ -124,24 +145,27 @@ def test_real_pieces_do_not_leak(data: Path) -> None:
         for split, area in zip(("train", "validation"), parts, strict=True)
     )
 
-    with opened(recipe(source=source, target=FAR)) as found:
+    with opened(recipe(source=source, target=far)) as found:
         assert_no_leak(found, SOURCE)
 
 
-def test_whole_slides_are_held_out_where_there_are_several() -> None:
-    source = slide("phantom:he:1024:1") + slide("phantom:he:1024:2")
+def test_whole_slides_are_held_out_where_there_are_several(
+    tmp_path: Path, tissue: Path, far: tuple[Origin, ...]
+) -> None:
+    other = write(tmp_path / "other.bmp", texture(700, 500, 8))
+    source = slide(tissue) + slide(other)
 
-    with opened(recipe(source=source, target=FAR)) as data:
+    with opened(recipe(source=source, target=far)) as data:
         splits = {field.name.split(",")[0]: field.split for field in data.source_fields}
-        assert sorted(splits.values()) == ["train", "validation"]
+        assert splits == {"tissue.bmp": "train", "other.bmp": "validation"}
 
 
 @pytest.mark.parametrize("way", ["copy", "symlink"])
 def test_the_same_slide_by_another_name_is_refused_where_regions_overlap(
-    tmp_path: Path, way: str
+    tmp_path: Path, way: str, far: tuple[Origin, ...]
 ) -> None:
-    one = slide_with_pieces(tmp_path / "a.png", [(450, 300, 400, 280)])
-    other = tmp_path / "b.png"
+    one = slide_with_pieces(tmp_path / "a.bmp", [(450, 300, 400, 280)])
+    other = tmp_path / "b.bmp"
     if way == "copy":
         shutil.copy(one, other)
     else:
@@ -150,14 +174,14 @@ def test_the_same_slide_by_another_name_is_refused_where_regions_overlap(
         other, areas=((300, 100, 400, 400),), split="validation"
     )
 
-    with pytest.raises(RecipeError, match=r"a\.png, area 1 .* overlaps b\.png, area 1"):
-        Dataset(recipe(source=source, target=FAR))
+    with pytest.raises(RecipeError, match=r"a\.bmp, area 1 .* overlaps b\.bmp, area 1"):
+        Dataset(recipe(source=source, target=far))
 
 
 def test_a_pair_whose_target_is_judged_by_elsewhere_is_refused(tmp_path: Path) -> None:
     size = (900, 600)
-    paths = [write(tmp_path / f"{n}.png", texture(*size, n)) for n in range(2)]
-    target = write(tmp_path / "target.png", texture(*size, 9))
+    paths = [write(tmp_path / f"{n}.bmp", texture(*size, n)) for n in range(2)]
+    target = write(tmp_path / "target.bmp", texture(*size, 9))
     area = ((0, 0, 400, 400),)
     source = slide(paths[0], areas=area, split="train") + slide(
         paths[1], areas=area, split="validation"
@@ -167,9 +191,9 @@ def test_a_pair_whose_target_is_judged_by_elsewhere_is_refused(tmp_path: Path) -
         Dataset(recipe(pairing="paired", source=source, target=slide(target) + slide(target)))
 
 
-def test_one_slide_may_not_be_learnt_from_as_source_and_judged_by_as_target() -> None:
+def test_one_slide_may_not_be_learnt_from_as_source_and_judged_by_as_target(tissue: Path) -> None:
     areas = ((0, 0, 400, 400),), ((500, 0, 400, 400),)
-    whose = "phantom:he:1024:3"
+    whose = tissue
     source = slide(whose, areas=areas[0], split="train") + slide(
         whose, areas=areas[1], split="validation"
     )
@@ -185,22 +209,24 @@ def test_one_slide_may_not_be_learnt_from_as_source_and_judged_by_as_target() ->
 def test_the_same_picture_in_both_splits_is_refused(tmp_path: Path, judged: str) -> None:
     for n, name in enumerate(("trainA", "trainB", "testA", "testB")):
         folder(tmp_path / name, 8, 100 * n)
-    shutil.copy(tmp_path / "trainA" / "3.png", tmp_path / judged / "other name.png")
+    shutil.copy(tmp_path / "trainA" / "3.bmp", tmp_path / judged / "other name.bmp")
 
-    with pytest.raises(RecipeError, match=r"trainA/3\.png .* other name\.png .* same image"):
+    with pytest.raises(RecipeError, match=r"trainA/3\.bmp .*/other name\.bmp .* the same image"):
         Dataset(recipe(root=str(tmp_path)))
 
 
-def test_regions_that_only_touch_are_no_overlap() -> None:
-    source = slide("phantom:he:2048:3", areas=((0, 0, 1800, 2000),), split="train") + slide(
-        "phantom:he:2048:3", areas=((1800, 10.5, 200, 200),), split="validation"
+def test_regions_that_only_touch_are_no_overlap(tissue: Path, far: tuple[Origin, ...]) -> None:
+    source = slide(tissue, areas=((0, 0, 1100, 1000),), split="train") + slide(
+        tissue, areas=((1100, 10.5, 200, 200),), split="validation"
     )
 
-    with opened(recipe(source=source, target=FAR)) as data:
+    with opened(recipe(source=source, target=far)) as data:
         assert_no_leak(data, SOURCE)
 
 
-def test_tiles_keep_out_of_holes_and_of_what_lies_between_polygons(tmp_path: Path) -> None:
+def test_tiles_keep_out_of_holes_and_of_what_lies_between_polygons(
+    tmp_path: Path, tissue: Path, far: tuple[Origin, ...]
+) -> None:
     square = [[50, 50], [450, 50], [450, 450], [50, 450], [50, 50]]
     hole = [[200, 200], [300, 200], [300, 300], [200, 300], [200, 200]]
     apart = [[600, 50], [900, 50], [900, 450], [600, 450], [600, 50]]
@@ -209,14 +235,12 @@ def test_tiles_keep_out_of_holes_and_of_what_lies_between_polygons(tmp_path: Pat
         {"type": "MultiPolygon", "coordinates": [[square, hole], [apart]]},
         {"name": "wanted"},
     )
-    source = slide("phantom:he:1024:3", regions=str(regions), only=("wanted",), split="train")
-    source += slide("phantom:he:1024:4", split="validation")
+    source = slide(tissue, regions=str(regions), only=("wanted",), split="train")
+    source += slide(_other(tmp_path), split="validation")
 
-    with opened(recipe(source=source, target=FAR, min_tissue=0.0)) as data:
+    with opened(recipe(source=source, target=far, min_tissue=0.0)) as data:
         rng = np.random.default_rng(0)
-        drawn = np.array(
-            [rectangle(*data._place(SOURCE, rng), 64) for _ in range(2000)]  # type: ignore[call-arg]
-        )
+        drawn = np.array([rectangle(*data._place(SOURCE, rng), 64) for _ in range(2000)])
 
     assert not common_with(drawn, (200, 200, 300, 300)).any()
     assert not common_with(drawn, (450, 0, 600, 1024)).any()
@@ -226,22 +250,30 @@ def test_tiles_keep_out_of_holes_and_of_what_lies_between_polygons(tmp_path: Pat
 
 
 @pytest.mark.parametrize("word", ["gland 1", "Tumour", "6f0e0fd2-2b5c-4b7e-9d3a-000000000001"])
-def test_regions_are_chosen_by_name_class_or_id(tmp_path: Path, word: str) -> None:
+def test_regions_are_chosen_by_name_class_or_id(
+    tmp_path: Path, word: str, tissue: Path, far: tuple[Origin, ...]
+) -> None:
     file = _two_regions(tmp_path)
-    source = slide("phantom:he:1024:3", regions=str(file), only=(word,), split="train")
-    source += slide("phantom:he:1024:4", split="validation")
+    source = slide(tissue, regions=str(file), only=(word,), split="train")
+    source += slide(_other(tmp_path), split="validation")
 
-    with opened(recipe(source=source, target=FAR)) as data:
-        assert [f.name for f in data.source_fields][0] == "phantom:he:1024:3, gland 1"
+    with opened(recipe(source=source, target=far)) as data:
+        assert next(f.name for f in data.source_fields) == "tissue.bmp, gland 1"
         assert [f.split for f in data.source_fields].count("train") == 1
 
 
-def test_a_region_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_region_that_is_not_there_is_named(
+    tmp_path: Path, tissue: Path, far: tuple[Origin, ...]
+) -> None:
     file = _two_regions(tmp_path)
-    source = slide("phantom:he:1024:3", regions=str(file), only=("Tumour", "gland 7"))
+    source = slide(tissue, regions=str(file), only=("Tumour", "gland 7"))
 
     with pytest.raises(RecipeError, match=r"r\.geojson has no region .* 'gland 7'"):
-        Dataset(recipe(source=source, target=FAR))
+        Dataset(recipe(source=source, target=far))
+
+
+def _other(tmp_path: Path) -> Path:
+    return write(tmp_path / "other.bmp", texture(500, 400, 8))
 
 
 def _two_regions(tmp_path: Path) -> Path:
@@ -267,6 +299,4 @@ def _geojson(path: Path, geometry: dict[str, Any], properties: dict[str, Any]) -
 
 
 def _at(asked: Recipe, mpp: float) -> Recipe:
-    from dataclasses import replace
-
     return replace(asked, model=replace(asked.model, mpp=mpp))
