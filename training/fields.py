@@ -82,7 +82,8 @@ class Field:
         _, last = self._ends(side_px)
         places = (at[:, ::-1] * self.cell + (self.area.x, self.area.y)) / self.scale.step
         whole = np.ceil(places - ROUNDING).astype(np.int64)
-        return np.maximum(0, np.minimum(whole, last))
+        inside: NDArray[np.int64] = np.maximum(0, np.minimum(whole, last))
+        return inside
 
     def read(self, i: int, j: int, side_px: int) -> RgbImage:
         """Return a tile by its corner in working pixels, (side_px, side_px, 3)."""
