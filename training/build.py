@@ -1,5 +1,7 @@
 """From a recipe to the method that is taught, its networks drawn anew or a parent's."""
 
+import logging
+
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -14,9 +16,12 @@ from stainapp.runs.recipe import Recipe
 from training.batch_norm import synchronised
 from training.cyclegan import CycleGan
 from training.discriminators import PatchDiscriminator, initialise
+from training.export import JUDGE_FILE
 from training.method import Method, Setting
 from training.pix2pix import Pix2Pix
 from training.tensors import memory_format
+
+log = logging.getLogger(__name__)
 
 NEAR_MPP = 0.1
 """Largest relative difference between a parent's scale and the recipe's."""
@@ -38,16 +43,11 @@ def build_method(setting: Setting) -> Method:
     generators = {
         name: _generator(recipe, arch, parent, chance) for name, parent in parents.items()
     }
-    judged = ("source", "target") if both else ("target",)
-    training = recipe.training
     judges = {
-        name: PatchDiscriminator(
-            3 if both else 6, training.ndf, _judge_norm(arch), training.freeze_discriminator
-        )
-        for name in judged
+        name: _judge(recipe, arch, parents[direction], chance)
+        for name, direction in (("source", "inverse"), ("target", "forward"))
+        if direction in parents
     }
-    for judge in judges.values():
-        initialise(judge, chance)
     for net in (*generators.values(), *judges.values()):
         # its hints lack the layout
         net.to(device, memory_format=memory_format(device))  # type: ignore[call-overload]
@@ -104,8 +104,21 @@ def inverse_parent(recipe: Recipe) -> str:
     return parent_of(made.parent).card.inverse or ""
 
 
-def _judge_norm(arch: Arch) -> str:
-    return "instance" if arch.norm == "none" else arch.norm
+def _judge(recipe: Recipe, arch: Arch, parent: str, chance: torch.Generator) -> PatchDiscriminator:
+    """Return a discriminator, drawn anew unless the parent brings one of the same shape."""
+    norm = "instance" if arch.norm == "none" else arch.norm
+    judge = PatchDiscriminator(3 if recipe.method == "cyclegan" else 6, recipe.training.ndf, norm)
+    initialise(judge, chance)
+    path = parent_of(parent).folder / JUDGE_FILE if parent else None
+    if path is not None and path.is_file():
+        try:
+            judge.load_state_dict({k: w.float() for k, w in load_file(path).items()}, strict=True)
+        except (OSError, SafetensorError, RuntimeError) as error:
+            log.info("The discriminator in %s is not used: %s", path, error)
+        else:
+            judge.frozen_layers = recipe.training.freeze_discriminator
+            judge.learn(on=True)
+    return judge
 
 
 def _generator(recipe: Recipe, arch: Arch, parent: str, chance: torch.Generator) -> nn.Module:

@@ -15,13 +15,9 @@ class PatchDiscriminator(nn.Module):
         in_channels: 3, or 6 for pairs.
         ndf: channels of the first layer.
         norm: "instance", "batch" or "none", as the generators'.
-        frozen_layers: convolutions, counted from the input, that do not learn
-            (Mo et al. 2020, Freeze the discriminator, arXiv 2002.10964).
     """
 
-    def __init__(
-        self, in_channels: int = 3, ndf: int = 64, norm: str = "instance", frozen_layers: int = 0
-    ) -> None:
+    def __init__(self, in_channels: int = 3, ndf: int = 64, norm: str = "instance") -> None:
         super().__init__()
         layers: list[nn.Module] = [nn.Conv2d(in_channels, ndf, 4, 2, 1), nn.LeakyReLU(0.2, True)]
         wide = ndf
@@ -34,8 +30,9 @@ class PatchDiscriminator(nn.Module):
             wide = wider
         layers.append(nn.Conv2d(wide, 1, 4, 1, 1))
         self.model = nn.Sequential(*layers)
-        self.frozen_layers = frozen_layers
-        self.learn(on=True)
+        self.frozen_layers = 0
+        """Convolutions, counted from the input, that do not learn where fine-tuning begins with a
+        trained one (Mo et al. 2020, Freeze the discriminator, arXiv 2002.10964)."""
 
     def forward(self, images: Tensor) -> Tensor:
         """Return a score a patch, (N, 1, h, w); high for real."""

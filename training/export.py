@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,6 +24,7 @@ from stainapp.models.stainer import Tiles
 from stainapp.runs.recipe import RECIPE_FILE, Recipe, portable, write_recipe
 from training.tensors import from_network, to_network
 
+JUDGE_FILE = "judge.safetensors"
 HALF_TOLERANCE = 1
 """Grey levels that storing weights as fp16 may move any pixel of the training tiles."""
 NORM_MODES: Mapping[str, Literal["frozen", "batch", "none"]] = {
@@ -47,54 +49,64 @@ def model_ids(recipe: Recipe) -> dict[str, str]:
     return ids
 
 
+@dataclass(frozen=True)
+class Taught:
+    """What was learnt in one direction."""
+
+    direction: str
+    """"forward" or "inverse"."""
+    weights: Mapping[str, Tensor]
+    """The generator's, averaged."""
+    tiles: Tiles
+    """(N, H, W, 3) of what was learnt from, to take norm statistics from."""
+    judge: Mapping[str, Tensor] = field(default_factory=dict)
+    """The discriminator's, with which fine-tuning begins; none where there is none."""
+
+
 def export(
-    folder: Path,
-    recipe: Recipe,
-    direction: str,
-    arch: Arch,
-    weights: Mapping[str, Tensor],
-    tiles: Tiles,
-    facts: Mapping[str, Any],
+    folder: Path, recipe: Recipe, arch: Arch, taught: Taught, facts: Mapping[str, Any]
 ) -> ModelCard:
     """Write a model folder below ``folder``, replacing one of the same name as a whole.
 
     Args:
         folder: the parent of the model's folder.
         recipe: says what is made.
-        direction: "forward" or "inverse".
         arch: the generator's shape.
-        weights: the generator's, averaged.
-        tiles: (N, H, W, 3) of the training set, to take norm statistics from.
+        taught: one direction of it.
         facts: what else the card's ``training`` says.
 
     Raises:
         OSError: it cannot be written.
     """
-    model_id = model_ids(recipe)[direction]
-    stored, half = _stored(arch, weights, tiles, recipe)
+    model_id = model_ids(recipe)[taught.direction]
+    stored, half = _stored(arch, taught, recipe)
     draft = folder / f".{model_id}.{os.getpid()}"
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
-    try:
-        save_file(stored, draft / WEIGHTS_FILE)
-    except SafetensorError as error:  # such as on a full disk
-        raise OSError(errno.EIO, str(error)) from error
+    _save(stored, draft / WEIGHTS_FILE)
+    if taught.judge:
+        _save({k: w.detach().half().cpu() for k, w in taught.judge.items()}, draft / JUDGE_FILE)
     write_recipe(portable(recipe), draft / RECIPE_FILE)
-    files = {name: sha256_of(draft / name) for name in (WEIGHTS_FILE, RECIPE_FILE)}
-    parameters = sum(w.numel() for w in weights.values())
+    files = {path.name: sha256_of(path) for path in sorted(draft.iterdir())}
+    parameters = sum(w.numel() for w in taught.weights.values())
     facts = {**facts, "weights": "fp16" if half else "fp32"}
-    card = _card(recipe, direction, arch, files, parameters, facts)
+    card = _card(recipe, taught.direction, arch, files, parameters, facts)
     card.write(draft)
     _swap(draft, folder / model_id)
     return card
 
 
-def _stored(
-    arch: Arch, weights: Mapping[str, Tensor], tiles: Tiles, recipe: Recipe
-) -> tuple[dict[str, Tensor], bool]:
+def _save(tensors: Mapping[str, Tensor], path: Path) -> None:
+    try:
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path)
+    except SafetensorError as error:  # such as on a full disk
+        raise OSError(errno.EIO, str(error)) from error
+
+
+def _stored(arch: Arch, taught: Taught, recipe: Recipe) -> tuple[dict[str, Tensor], bool]:
     """Return what goes into the weights file, and whether fp16 was good enough for it."""
-    x = to_network(tiles, "cpu", grey=recipe.data.pairing == "self")
-    full = {name: w.detach().float().cpu().contiguous() for name, w in weights.items()}
+    x = to_network(taught.tiles, "cpu", grey=recipe.data.pairing == "self")
+    full = {name: w.detach().float().cpu().contiguous() for name, w in taught.weights.items()}
     exact, statistics = _run(arch, full, x)
     if not recipe.model.half:
         return {**full, **statistics}, False

@@ -14,6 +14,8 @@ from training.averages import Averages
 from training.image_pool import ImagePool
 from training.processes import Processes
 
+JUDGES = {"forward": "judge-target", "inverse": "judge-source"}
+"""Which of a method's networks judges what a direction makes."""
 Losses: TypeAlias = dict[str, Tensor]
 """Scalars by name, detached."""
 

@@ -1,6 +1,7 @@
 """What the leading process does beside learning: models, samples and figures, for who watches."""
 
 import logging
+import math
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
@@ -17,8 +18,8 @@ from stainapp.runs.recipe import Recipe
 from training.build import arch_of, inverse_parent
 from training.datasets import Dataset, JudgeTiles
 from training.evaluation import Subject, for_card, judge_model
-from training.export import export, model_ids
-from training.method import Method
+from training.export import Taught, export, model_ids
+from training.method import JUDGES, Method
 from training.progress import Progress
 from training.reporter import Reporter
 from training.validation import Judged, judge
@@ -46,6 +47,7 @@ class Watch:
         self._run, self._recipe, self._data, self._method = run, recipe, data, method
         self._report = report
         self._arch, self._device = arch_of(recipe), device
+        self._mend()
 
     @cached_property
     def _judge_tiles(self) -> JudgeTiles:
@@ -64,7 +66,9 @@ class Watch:
         try:
             folders = self._export(draft, progress)
             judged = judge(folders, self._judge_tiles, self._device, self._data)
-            best = progress.best is None or judged.score < progress.best
+            best = math.isfinite(judged.score) and (
+                progress.best is None or judged.score < progress.best
+            )
             if best:
                 self._keep(draft)
         except OSError as error:
@@ -72,6 +76,11 @@ class Watch:
                 f"No model could be written ({error.strerror}); the one before it is kept. "
                 "Free some disk space."
             )
+            return
+        except StainAppError as error:
+            self._report.notice(f"The model of image {progress.images} was not measured: {error}")
+            if progress.best is None:  # the newest is better than none
+                self._keep(draft)
             return
         progress.without_gain = 0 if best else progress.without_gain + 1
         progress.best = judged.score if best else progress.best
@@ -157,22 +166,26 @@ class Watch:
             "judged_by": [f.name for f in self._data.all_fields if f.split == "validation"],
         }
         folders = {}
-        for direction in self._method.generators:
-            export(
-                folder,
-                self._recipe,
-                direction,
-                self._arch,
-                self._method.averages[direction].weights,
-                self._norm_tiles[direction],
-                facts,
-            )
+        for direction, average in self._method.averages.items():
+            judge = self._method.networks[JUDGES[direction]].state_dict()
+            taught = Taught(direction, average.weights, self._norm_tiles[direction], judge)
+            export(folder, self._recipe, self._arch, taught, facts)
             folders[direction] = folder / model_ids(self._recipe)[direction]
         return folders
 
+    def _mend(self) -> None:
+        """Put the best model back, if the run was killed while another took its place."""
+        old = self._old
+        if old.is_dir() and not self._run.model.exists():
+            old.rename(self._run.model)
+
+    @property
+    def _old(self) -> Path:
+        return self._run.path / "model.old"
+
     def _keep(self, draft: Path) -> None:
         """Put the candidate into the place of the best so far."""
-        old = self._run.path / "model.old"
+        old = self._old
         shutil.rmtree(old, ignore_errors=True)
         with suppress(FileNotFoundError):
             self._run.model.rename(old)

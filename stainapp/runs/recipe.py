@@ -238,7 +238,7 @@ class Training:
     ndf: int = 64
     """Channels of the discriminator's first layer."""
     freeze_discriminator: int = 0
-    """Early layers of a discriminator that do not learn, when fine-tuning."""
+    """Early layers of the discriminator that do not learn, where the parent brings one."""
     turns: bool = True
     """Augmentation: flips and quarter turns."""
     density_jitter: float = 0.05

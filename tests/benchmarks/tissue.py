@@ -45,6 +45,8 @@ from training.fields import Field, SplitName
 TILE_PX = 256
 BLOCK_UM = 1000.0
 """Side of the squares of tissue that intervals resample and the classifier's split keeps whole."""
+FITTED_TO = 64
+"""Tiles of each stain, of the pieces learnt from, that the baselines are fitted to."""
 CLOSED_FORM = "mean and deviation"
 """The baseline that comes closest."""
 
@@ -101,7 +103,8 @@ def main(arguments: argparse.Namespace) -> int:
         "model": f"{card.id}: {card.source_stain} to {card.target_stain}",
         "taught by": f"{card.training.get('images', 'an unknown number of')} images",
         "tiles": f"{len(tissue.source.images)} of the source, {len(tissue.target.images)} real, "
-        f"{len(tissue.another.images)} real of other pieces, {TILE_PX} px at {card.mpp:g} um/px",
+        f"{len(tissue.another.images)} real of other pieces, {TILE_PX} px at {recipe.model.mpp:g} um/px",
+        "intervals": f"over blocks of {BLOCK_UM / 1000:g} mm: they say nothing of other patients",
         **hardware(),
     }
     return conclude(f"tissue: {card.id}", facts, findings, as_text=not arguments.json)
@@ -129,18 +132,18 @@ def _cut(recipe: Recipe, card: ModelCard, folder: Path, most: int | None) -> Tis
         raise RecipeError(f"{card.id} learnt from pairs; use stainapp evaluate, which needs them.")
     if card.id not in model_ids(recipe).values():
         raise RecipeError(f"This recipe does not make {card.id}; name the right one by --recipe.")
-    from_, to = (SOURCE, TARGET) if card.id == recipe.model.id else (TARGET, SOURCE)
+    ours, theirs = (SOURCE, TARGET) if card.id == recipe.model.id else (TARGET, SOURCE)
     least = recipe.data.min_tissue
     with closing(Dataset(recipe)) as data:
-        held = _some(_places(data, from_, "validation", least), most)
+        held = _some(_places(data, ours, "validation", least), most)
         source = _sample(held)
-        target = _sample(_some(_places(data, to, "validation", least), most))
-        others = _places(data, to, "train", least)
+        target = _sample(_some(_places(data, theirs, "validation", least), most))
+        others = _places(data, theirs, "train", least)
         another = _sample(_some(others, len(target.images)))
         _say(f"staining {len(held)} tiles")
         virtual = source.of(_stained(held, folder, recipe.model.mpp))
-        fits = data.calibration_tiles(16, TILE_PX)
-    baselines = fit_baselines(fits[from_], fits[to])
+        fits = data.calibration_tiles(FITTED_TO, TILE_PX)
+    baselines = fit_baselines(fits[ours], fits[theirs])
     mapped = {name: run(source.images) for name, run in baselines.items()}
     return Tissue(source, virtual, mapped, target, another)
 

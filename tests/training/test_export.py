@@ -17,7 +17,7 @@ from stainapp.models.stainer import Tiles
 from stainapp.models.store import check
 from stainapp.runs.recipe import Recipe, recipe_from
 from stainapp.slides.phantom import PhantomSlide
-from training.export import export
+from training.export import Taught, export
 from training.tensors import from_network, to_network
 
 ARCHS = {
@@ -67,7 +67,7 @@ def test_the_viewer_shows_the_golden_tile_that_training_sees(
     arch, net = ARCHS[name], generator(ARCHS[name], gain=8)
     weights = {k: w.clone() for k, w in net.state_dict().items()}
 
-    export(tmp_path, recipe(half=False), "forward", arch, weights, tiles, {})
+    export(tmp_path, recipe(half=False), arch, Taught("forward", weights, tiles), {})
 
     with torch.inference_mode(), slide_norm.calibrating(slide_norm.freeze_norms(net)):
         seen = from_network(net(to_network(tiles, "cpu")))
@@ -84,7 +84,7 @@ def test_the_statistics_of_the_training_set_travel_with_the_weights(
 ) -> None:
     arch = ARCHS["resnet"]
 
-    export(tmp_path, recipe(), "forward", arch, generator(arch).state_dict(), tiles, {})
+    export(tmp_path, recipe(), arch, Taught("forward", generator(arch).state_dict(), tiles), {})
 
     stainer = open_stainer(tmp_path / "made", device="cpu", precision="fp32")
     known = stainer.default_state
@@ -101,7 +101,9 @@ def test_weights_are_stored_as_fp16_where_that_moves_no_pixel_by_two_levels(
     exported = {}
     for half in (False, True):
         folder = tmp_path / str(half)
-        card = export(folder, recipe(half=half), "forward", arch, net.state_dict(), tiles, {})
+        card = export(
+            folder, recipe(half=half), arch, Taught("forward", net.state_dict(), tiles), {}
+        )
         stainer = open_stainer(folder / "made", device="cpu", precision="fp32")
         exported[half] = stainer.predict(tiles, stainer.calibrate(tiles)).astype(int)
         assert card.training["weights"] == ("fp16" if half else "fp32")
@@ -118,7 +120,7 @@ def test_weights_that_fp16_would_spoil_are_stored_in_full(tmp_path: Path, tiles:
     weights = {k: w.clone() for k, w in generator(arch).state_dict().items()}
     weights["model.1.weight"] *= 1e6  # beyond what fp16 can hold; the norm takes it out again
 
-    card = export(tmp_path, recipe(), "forward", arch, weights, tiles, {})
+    card = export(tmp_path, recipe(), arch, Taught("forward", weights, tiles), {})
 
     assert card.training["weights"] == "fp32"
     stored = load_file(tmp_path / "made" / WEIGHTS_FILE)
@@ -128,7 +130,7 @@ def test_weights_that_fp16_would_spoil_are_stored_in_full(tmp_path: Path, tiles:
 def test_two_directions_name_each_other(tmp_path: Path, tiles: Tiles) -> None:
     arch, asked = ARCHS["resnet"], recipe(inverse_id="back", inverse_name="Back again")
     for direction in ("forward", "inverse"):
-        export(tmp_path, asked, direction, arch, generator(arch).state_dict(), tiles, {})
+        export(tmp_path, asked, arch, Taught(direction, generator(arch).state_dict(), tiles), {})
 
     forward, back = check(tmp_path / "made"), check(tmp_path / "back")
 
@@ -140,7 +142,13 @@ def test_two_directions_name_each_other(tmp_path: Path, tiles: Tiles) -> None:
 def test_a_model_tells_its_recipe_but_not_where_the_files_lay(tmp_path: Path, tiles: Tiles) -> None:
     arch = ARCHS["resnet"]
 
-    export(tmp_path, recipe("pix2pix"), "forward", arch, generator(arch).state_dict(), tiles, {})
+    export(
+        tmp_path,
+        recipe("pix2pix"),
+        arch,
+        Taught("forward", generator(arch).state_dict(), tiles),
+        {},
+    )
 
     told = "".join((tmp_path / "made" / name).read_text() for name in ("recipe.toml", "card.json"))
     assert "slide.svs" in told
@@ -150,7 +158,13 @@ def test_a_model_tells_its_recipe_but_not_where_the_files_lay(tmp_path: Path, ti
 def test_a_grey_model_says_so_on_its_card(tmp_path: Path, tiles: Tiles) -> None:
     arch = ARCHS["resnet"]
 
-    export(tmp_path, recipe("pix2pix"), "forward", arch, generator(arch).state_dict(), tiles, {})
+    export(
+        tmp_path,
+        recipe("pix2pix"),
+        arch,
+        Taught("forward", generator(arch).state_dict(), tiles),
+        {},
+    )
 
     assert ModelCard.read(tmp_path / "made").grey_input
 
@@ -160,14 +174,14 @@ def test_a_model_that_cannot_be_written_leaves_the_earlier_one(
 ) -> None:
     arch = ARCHS["resnet"]
     weights = generator(arch).state_dict()
-    export(tmp_path, recipe(), "forward", arch, weights, tiles, {"images": 1})
+    export(tmp_path, recipe(), arch, Taught("forward", weights, tiles), {"images": 1})
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("training.export.save_file", full)
     with pytest.raises(OSError, match="No space"):
-        export(tmp_path, recipe(), "forward", arch, weights, tiles, {"images": 2})
+        export(tmp_path, recipe(), arch, Taught("forward", weights, tiles), {"images": 2})
 
     assert check(tmp_path / "made").training["images"] == 1
 
@@ -176,7 +190,9 @@ def test_the_card_holds_what_is_needed_to_trust_it(tmp_path: Path, tiles: Tiles)
     arch = ARCHS["resnet"]
     asked = recipe(licence="MIT", limits=["One case."], tissue=["colon"])
 
-    export(tmp_path, asked, "forward", arch, generator(arch).state_dict(), tiles, {"images": 7})
+    export(
+        tmp_path, asked, arch, Taught("forward", generator(arch).state_dict(), tiles), {"images": 7}
+    )
 
     card = json.loads((tmp_path / "made" / "card.json").read_text())
     assert card["licence"] == "MIT"
