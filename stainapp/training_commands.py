@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -35,7 +36,7 @@ def train(args: argparse.Namespace) -> int:
     recipe = read_recipe(args.recipe, args.data)
     run = run_of(args.recipe, recipe, args.output)
     check_folder(run, recipe, resume=args.resume)
-    if not args.resume:
+    if not args.resume and sys.stderr.isatty():  # elsewhere nobody waits for it: --check tells
         complain(_in_words(checked(recipe, args.device).estimate))
     with _progress_of(run.events_file, recipe.model.id, recipe.training.images):
         _, why = start_from(

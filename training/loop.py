@@ -151,7 +151,8 @@ class Lesson:
             self._validate()
 
     def keep_if_due(self) -> None:
-        if self._due(self.recipe.training.checkpoint_every):
+        judged = self.progress.judged_at == self.progress.images
+        if judged or self._due(self.recipe.training.checkpoint_every):
             self._keep()
 
     def end(self, why: str) -> None:
