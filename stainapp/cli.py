@@ -39,6 +39,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except StainAppError as error:
         complain(str(error))
         return FAILED
+    except KeyboardInterrupt:
+        complain("Interrupted.")
+        return FAILED
     except BrokenPipeError:
         # The reader of our output has gone (`stainapp models | head`): no news for anyone.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -93,6 +93,7 @@ def evaluate(args: argparse.Namespace) -> int:
     from training.held_out import judge, named
 
     store = default_store()
+    _make_room(args)
     tables, reports = [], []
     for name in args.models:
         found = store.at(name)
@@ -101,7 +102,6 @@ def evaluate(args: argparse.Namespace) -> int:
         tables.append(table)
         reports.append({"id": found.card.id, "version": found.card.version, **table.as_dict()})
         if args.figures is not None:
-            args.figures.mkdir(parents=True, exist_ok=True)
             verdict.draw_worst(args.figures / f"{found.card.id}.png")
     report = {"data": str(args.data), "models": reports}
     if args.output is not None:
@@ -127,6 +127,19 @@ def _print_rows(rows: Sequence["Row"]) -> None:
         print(f"{row.subject:<22}{row.measure:<26}{value:<34}{mark}".rstrip())
     for note, number in notes.items():
         print(f"({number}) {note}")
+
+
+def _make_room(args: argparse.Namespace) -> None:
+    """See, before anything is computed, that there is a folder for each file to be written."""
+    files = [path for path in (args.output, args.csv) if path is not None]
+    for folder in (*([args.figures] if args.figures else []), *(file.parent for file in files)):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ExportError(f"{folder} cannot be made ({error.strerror}).") from error
+    for file in files:
+        if file.is_dir():
+            raise ExportError(f"{file} is a folder; name a file to be written.")
 
 
 def _write(path: Path, text: str) -> None:

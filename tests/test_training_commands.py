@@ -171,8 +171,7 @@ def test_a_finished_run_is_not_trained_over(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     recipe, run = written(small(images=2), tmp_path), tmp_path / "run"
-    run.mkdir()
-    (run / "events.jsonl").write_text("")
+    (run / "model").mkdir(parents=True)
 
     assert main(["train", str(recipe), "-o", str(run)]) == 1
 
@@ -198,3 +197,14 @@ def test_nothing_to_resume_is_said(tmp_path: Path, capsys: pytest.CaptureFixture
     assert main(["train", str(recipe), "-o", str(tmp_path / "none"), "--resume"]) == 1
 
     assert "no run" in capsys.readouterr().err
+
+
+def test_where_the_figures_cannot_be_written_nothing_is_measured_first(
+    run: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    words = ["evaluate", str(run.model / "small"), "--data", "nowhere", "--figures"]
+
+    assert main([*words, str(tmp_path / "file")]) == 1
+
+    assert "file cannot be made (File exists)" in capsys.readouterr().err

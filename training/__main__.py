@@ -32,6 +32,8 @@ def main() -> int:
     except StainAppError as error:
         print(f"stainapp: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:  # while the data were opened, or for the second time
+        return 1
     return 1 if why == "interrupted" else 0
 
 

@@ -170,7 +170,10 @@ def partner_scale(source: SlideReader, scale: WorkingScale, target: SlideReader)
 
 def _regions(origin: Origin) -> list[Region]:
     if origin.areas:
-        return [Region.rectangle(*area, name=f"area {n}") for n, area in enumerate(origin.areas, 1)]
+        return [
+            Region.rectangle(*area, name=f"area {area[0]:.0f},{area[1]:.0f}")
+            for area in origin.areas
+        ]
     path = Path(origin.regions)
     try:
         regions = read_geojson(path)

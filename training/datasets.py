@@ -7,13 +7,14 @@ Tiles are streamed; what is kept are the rasters of where they may lie.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import islice
 from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stainapp.errors import RecipeError
+from stainapp.errors import RecipeError, SlideError
 from stainapp.models.stainer import Tiles
 from stainapp.runs.recipe import Origin, Recipe
 from stainapp.slides.reader import RgbImage
@@ -33,6 +34,8 @@ LOOKS = 4
 """Places looked at for each fixed tile."""
 FEWEST_TILES = 8
 """Tiles side by side that there must be room for in what is learnt from."""
+DAMAGED = -1.0
+"""Quality of a tile that the file does not hold any more."""
 BLOCK_UM = 1000.0
 """Side of the blocks that a large region is parted into for intervals."""
 SPLITS: tuple[SplitName, ...] = ("train", "validation")
@@ -71,7 +74,7 @@ class _Room:
     weights: NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Cut:
     """A tile, and where it was cut."""
 
@@ -92,8 +95,11 @@ class _Cut:
             return field.name
         return f"{field.name}, block {int(self.j // block)}.{int(self.i // block)}"
 
-    @property
+    @cached_property
     def quality(self) -> float:
+        """Below 1 where a tile is blank or blurred; none at all where the file is damaged."""
+        if not self.field.is_sound(self.i, self.j, len(self.source)):
+            return DAMAGED
         alike = self.source is self.target
         return min(quality(self.source), 1.0 if alike else quality(self.target))
 
@@ -203,7 +209,11 @@ class Dataset:
         return draw_turn(rng) if self._training.turns else Turn(0, mirrored=False)
 
     def _draw(self, stain: int, rng: np.random.Generator) -> _Cut:
-        """Cut a tile at a place of chance; one that is blank or blurred is drawn again."""
+        """Cut a tile at a place of chance; one that is blank or blurred is drawn again.
+
+        Raises:
+            SlideError: wherever one looks, the slide is damaged: it has gone away.
+        """
         best: _Cut | None = None
         for _ in range(TRIES):
             cut = _cut_at(*self._place(stain, rng), self._data.tile_px)
@@ -214,6 +224,11 @@ class Dataset:
             if best is None or cut.quality > best.quality:
                 best = cut
         assert best is not None
+        if best.quality == DAMAGED:
+            raise SlideError(
+                f"{best.field.reader.info.path} is damaged or has gone away: none of {TRIES} "
+                "places could be read; copy it again from where it came, and resume the run."
+            )
         return best
 
     def _place(self, stain: int, rng: np.random.Generator) -> tuple[Field, int, int]:
@@ -241,7 +256,7 @@ class Dataset:
         if split == "train" and room < FEWEST_TILES:
             raise RecipeError(
                 f"There is tissue for {room:.0f} tiles of {side} px to learn from, and "
-                f"{FEWEST_TILES} are needed; draw larger regions or more of them, or add images."
+                f"{FEWEST_TILES} are needed; draw larger regions, add images or lower data.tile_px."
             )
         fields, places = zip(*kept, strict=True)
         return _Room(fields, places, sizes / sizes.sum())
@@ -290,12 +305,6 @@ def _all_to_judge(candidates: Sequence[Candidate]) -> list[Candidate]:
     return judged or [replace(one, split="validation") for one in candidates]
 
 
-def grey_of(tile: RgbImage) -> RgbImage:
-    """Return the ITU-R 601 luma in all three channels."""
-    luma = np.rint(tile.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32))
-    return np.repeat(luma.astype(np.uint8)[..., None], 3, axis=2)
-
-
 def _stacks(found: Sequence[Sequence[_Cut]]) -> tuple[Tiles, Tiles]:
     """Return the tiles of source and target; those of pairs are in one list."""
     source = np.stack([cut.source for cut in found[0]])
@@ -303,12 +312,13 @@ def _stacks(found: Sequence[Sequence[_Cut]]) -> tuple[Tiles, Tiles]:
 
 
 def _best(places: Iterator[tuple[Field, int, int]], side: int, count: int) -> list[_Cut]:
-    """Cut tiles in order, passing over what is blank or blurred unless all are."""
+    """Cut tiles in order, passing over what is damaged, and blank or blurred unless all are."""
     poor: list[_Cut] = []
     good: list[_Cut] = []
     for field, i, j in places:
         cut = _cut_at(field, i, j, side)
-        (good if cut.quality >= 1 else poor).append(cut)
+        if cut.quality != DAMAGED:
+            (good if cut.quality >= 1 else poor).append(cut)
         if len(good) == count:
             break
     return good or poor[:count]
@@ -352,6 +362,11 @@ def _why_no_room(of_split: Sequence[Field], stain: int, split: SplitName, side: 
         )
     names = of_split[0].name if len(of_split) == 1 else f"{of_split[0].name} and others"
     key = "data.tile_px" if split == "train" else "data.validation_px"
+    if any(field.places(side, 0) for field in of_split):
+        return (
+            f"Nowhere in {names} does a tile of {side} px {what} show enough tissue; draw regions "
+            "of tissue, or lower data.min_tissue."
+        )
     return (
         f"A tile of {side} px at the recipe's scale does not fit into {names} {what}; "
         f"draw a larger region or lower {key}."

@@ -19,7 +19,8 @@ from stainapp.errors import ModelError
 from stainapp.models.opening import open_stainer
 from stainapp.models.stainer import Tiles
 from stainapp.models.store import default_store
-from training.datasets import JudgeTiles, grey_of
+from training.datasets import JudgeTiles
+from training.grey import grey_of
 
 SHOWN = 8
 """Rows of the picture of the worst tiles."""
@@ -84,7 +85,16 @@ class Verdict:
 
 
 def stained_as_seen(folder: Path, tiles: Tiles, device: str) -> Tiles:
-    """Return tiles of one slide as the viewer would show them in a model's stain."""
+    """Return tiles of one slide as the viewer would show them in a model's stain.
+
+    Args:
+        folder: the model's.
+        tiles: (N, H, W, 3) of tissue at its scale, as they are scanned.
+        device: to run on.
+
+    Raises:
+        ModelError: the model cannot be opened, or not run on this device.
+    """
     stainer = open_stainer(folder, device=device)
     count = stainer.card.calibrate.tiles
     chosen = np.linspace(0, len(tiles) - 1, min(count, len(tiles))).round().astype(int)
@@ -105,10 +115,9 @@ def judge_model(subject: Subject) -> Verdict:
     parent = _folder_of(subject.parent)
     if parent is not None:
         made["parent"] = stained_as_seen(parent, tiles.source, device)
-    shown = np.stack([grey_of(t) for t in tiles.source]) if subject.grey else tiles.source
-    fit = subject.norm_tiles[0]
+    shown, fit = tiles.source, subject.norm_tiles[0]
     if subject.grey:
-        fit = np.stack([grey_of(t) for t in fit])
+        shown, fit = grey_of(shown), grey_of(fit)
     baselines = fit_baselines(fit, subject.norm_tiles[1])
     made |= {name: np.stack(list(run(shown))) for name, run in baselines.items()}
     cycled = {}

@@ -96,6 +96,13 @@ class Field:
         same = self.scale.step / self.partner.step
         return self.partner.read(round(i * same), round(j * same), side_px, side_px)
 
+    def is_sound(self, i: int, j: int, side_px: int) -> bool:
+        """Tell whether a tile, once read, shows pixels of the file and no stand-ins."""
+        tile = Rect(i, j, side_px, side_px).scaled(self.scale.step)
+        scales = (self.scale,) if self.partner is None else (self.scale, self.partner)
+        bad = (place for scale in scales for place in scale.source.damaged)
+        return all(tile.intersected(place).empty for place in bad)
+
     def fits(self, side_px: int) -> bool:
         """Tell whether a tile fits; an image may be half a pixel short after resampling."""
         if self.whole:

@@ -117,15 +117,12 @@ class FileSlide:
                 f"{path} is {width} px wide and so cannot be two images side by side of the "
                 "same width; cut it again, or take it out of the folder."
             )
+        self.damaged: tuple[Rect, ...] = ()
+        """Of what was read so far: the file may have been closed and opened again since."""
         self._width = width // 2 if half else width
         self._left = self._width if half == "right" else 0
         identity = f"{content}-{half}" if half else content
         self.info = _image_info(path, info.format, self._width, info.height_px, identity, mpp)
-
-    @property
-    def damaged(self) -> tuple[Rect, ...]:
-        with self._files.reading(self._path) as reader:
-            return reader.damaged
 
     def read(self, x: int, y: int, level: int, width_px: int, height_px: int) -> RgbImage:
         if level != 0:
@@ -137,6 +134,11 @@ class FileSlide:
         if right > left and bottom > top:
             with self._files.reading(self._path) as reader:
                 part = reader.read(self._left + left, top, 0, right - left, bottom - top)
+                if reader.damaged:
+                    self.damaged = tuple(
+                        Rect(bad.x - self._left, bad.y, bad.width, bad.height)
+                        for bad in reader.damaged
+                    )
             pixels[top - y : bottom - y, left - x : right - x] = part
         return pixels
 

@@ -10,6 +10,7 @@ from types import FrameType
 import numpy as np
 import torch
 
+from stainapp.errors import SlideError
 from stainapp.models.device import choose_device, choose_precision
 from stainapp.runs.folder import RunFolder
 from stainapp.runs.recipe import Recipe
@@ -44,7 +45,7 @@ def train(
         device: "auto", "cpu", "cuda", "cuda:<n>" or "mps".
 
     Returns:
-        Why it ended: "finished", "early", "stopped", or "interrupted" where it can be resumed.
+        Why it ended: "finished", "early", "stopped", or "interrupted" (by SIGINT or SIGTERM).
 
     Raises:
         StainAppError: it cannot go on; what was learnt until then is kept.
@@ -54,13 +55,14 @@ def train(
         report = stack.enter_context(closing(Reporter(run, recipe, setting)))
         data = stack.enter_context(closing(Dataset(recipe)))
         lesson = stack.enter_context(closing(Lesson(run, setting, report, data)))
-        interrupted = stack.enter_context(interruptible())
-        lesson.begin()
-        while (why := lesson.why_to_end(interrupted)) is None:
-            lesson.learn()
-            lesson.validate_if_due()
-            lesson.keep_if_due()
-        lesson.end(why)
+        with interruptible() as interrupted:
+            lesson.begin()
+            while (why := lesson.why_to_end(interrupted)) is None:
+                lesson.learn()
+                lesson.validate_if_due()
+                lesson.keep_if_due()
+            lesson.end(why)
+        lesson.conclude(why)
     return why
 
 
@@ -132,7 +134,7 @@ class Lesson:
 
         Raises:
             NotFiniteError: nothing can be learnt any more.
-            SlideError: a slide cannot be read any more.
+            SlideError: a slide cannot be read any more; what was learnt until then is kept.
         """
         progress, training = self.progress, self.recipe.training
         share = rate_share(progress.images, training.images, training.constant_images)
@@ -141,7 +143,7 @@ class Lesson:
                 group["lr"] = training.rate * share
         # chance inside the networks, such as dropout, is a function of the step too
         torch.manual_seed(seed_of(self.recipe.seed, progress.step, self.processes.rank))
-        losses = self.method.step(self._images(self.batches.take()))
+        losses = self.method.step(self._images(self._next_batch()))
         progress.step += 1
         progress.images += training.batch
         self.report.step(progress, self._means(losses), training.rate * share)
@@ -156,10 +158,13 @@ class Lesson:
             self._keep()
 
     def end(self, why: str) -> None:
-        """Leave behind what is needed to go on or, at the end, the best model and its figures."""
+        """Leave behind what is needed to go on and, at the end, the best model."""
         if why in ("finished", "stopped") and self.progress.judged_at != self.progress.images:
             self._validate()
         self._keep()
+
+    def conclude(self, why: str) -> None:
+        """Take the best model's figures; who interrupts this loses nothing and can resume it."""
         if why != "interrupted":
             self._leading(self.watch.conclude)
             self.report.done(self.progress, why)
@@ -171,6 +176,14 @@ class Lesson:
         return (
             "early" if 0 < self.recipe.training.early_stop <= self.progress.without_gain else None
         )
+
+    def _next_batch(self) -> Batch:
+        try:
+            return self.batches.take()
+        except SlideError:
+            if self.processes.leads:  # the others still learn: nobody is waited for
+                self._write_checkpoint()
+            raise
 
     def _images(self, batch: Batch) -> Images:
         device = self.setting.device

@@ -100,15 +100,21 @@ def _make(run: RunFolder) -> None:
 def check_folder(run: RunFolder, recipe: Recipe, *, resume: bool) -> None:
     """See that a new run finds its folder empty, and a resumed one its own recipe.
 
+    A run that ended before it had learnt anything may be begun anew, also by another recipe.
+
     Raises:
         StainAppError: not so; says what to do instead.
     """
     if not resume:
-        begun = run.events_file.exists() or run.checkpoints.exists()
-        if begun or (run.exists and run.recipe() != recipe):
+        if run.has_learnt:
             raise TrainingError(
                 f"{run.path} already holds a run; add --resume to go on with it, "
                 "or choose another folder with -o."
+            )
+        begun = run.events_file.exists()
+        if run.is_foreign or (run.exists and not begun and run.recipe() != recipe):
+            raise TrainingError(
+                f"{run.path} holds other files; choose a new or empty folder with -o."
             )
     elif not run.exists:
         raise TrainingError(f"There is no run in {run.path} to resume; leave out --resume.")

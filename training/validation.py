@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from stainapp.compare.density import density
 from stainapp.compare.frechet import LEAST_TILES, NAME, frechet
 from stainapp.compare.metrics import psnr, ssim
 from stainapp.compare.texture import features
-from stainapp.models.opening import open_stainer
-from stainapp.models.stainer import Stainer, Tiles
-from stainapp.slides.tissue import optical_density
-from training.datasets import Dataset, JudgeTiles, grey_of
+from stainapp.models.stainer import Tiles
+from training.datasets import Dataset, JudgeTiles
+from training.evaluation import stained_as_seen
+from training.grey import grey_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +45,21 @@ def judge(folders: Mapping[str, Path], tiles: JudgeTiles, device: str, data: Dat
         tiles: the fixed tiles.
         device: to run on.
         data: whose tiles they are.
+
+    Raises:
+        StainAppError: a model cannot be opened, or its pictures not measured.
     """
-    forward = _made(folders["forward"], tiles.source, device)[1]
+    forward = stained_as_seen(folders["forward"], tiles.source, device)
     if data.paired:
         return _paired(tiles, forward, grey=data.grey)
-    stainer, backward = _made(folders["inverse"], tiles.target, device)
+    backward = stained_as_seen(folders["inverse"], tiles.target, device)
     few = min(len(tiles.source), len(tiles.target)) < LEAST_TILES
     name = "distance of means" if few else NAME
     metrics = {
         name: _distance(tiles.target, forward),
         f"{name} inverse": _distance(tiles.source, backward),
     }
-    state = stainer.calibrate(forward)
-    cycled = stainer.predict(forward, state)
+    cycled = stained_as_seen(folders["inverse"], forward, device)
     errors = _density_errors(cycled, tiles.source)
     metrics["cycle error (OD)"] = float(errors.mean())
     score = metrics[name] + metrics[f"{name} inverse"]
@@ -73,16 +76,9 @@ def _paired(tiles: JudgeTiles, made: Tiles, *, grey: bool) -> Judged:
         "SSIM": float(np.mean([ssim(a, b) for a, b in pairs])),
         "error (OD)": float(errors.mean()),
     }
-    source = np.stack([grey_of(tile) for tile in tiles.source]) if grey else tiles.source
+    source = grey_of(tiles.source) if grey else tiles.source
     worst = tuple(int(n) for n in np.argsort(-errors))
     return Judged(metrics, metrics["error (OD)"], source, made, tiles.target, "target", worst)
-
-
-def _made(folder: Path, tiles: Tiles, device: str) -> tuple[Stainer, Tiles]:
-    """Stain tiles as the viewer would stain their slide, calibrated on it."""
-    stainer = open_stainer(folder, device=device)
-    most = stainer.card.calibrate.tiles
-    return stainer, stainer.predict(tiles, stainer.calibrate(tiles[:most]))
 
 
 def _distance(reference: Tiles, other: Tiles) -> float:
@@ -96,6 +92,4 @@ def _distance(reference: Tiles, other: Tiles) -> float:
 
 def _density_errors(a: Tiles, b: Tiles) -> NDArray[np.float64]:
     """Return each tile's mean absolute difference of optical density."""
-    return np.array(
-        [np.abs(optical_density(x) - optical_density(y)).mean() for x, y in zip(a, b, strict=True)]
-    )
+    return np.array([np.abs(density(x) - density(y)).mean() for x, y in zip(a, b, strict=True)])

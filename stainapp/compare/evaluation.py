@@ -145,18 +145,27 @@ def _unpaired(
 ) -> list[Row]:
     """Fréchet distance and the error of mean dye amounts, to the whole target set."""
     target, regions = question.target, list(question.source.regions)
-    rows = []
-    if min(len(looks), len(real)) < frechet.LEAST_TILES:
-        why = f"needs at least {frechet.LEAST_TILES} tiles in each set"
-        rows.append(missing(name, frechet.NAME, "", "lower", why))
-    else:
-        found = frechet.frechet_interval(real, looks, list(target.regions), regions)
-        rows.append(measured(name, frechet.NAME, found, "", "lower"))
+    rows = [_frechet(name, real, looks, target.regions, regions)]
     goal, means = _mean_amounts(target.images, target.stain), _mean_amounts(images, target.stain)
     for n, dye in enumerate(dyes_of(target.stain)):
         found = interval(means[:, n], regions, _distance_to(float(goal[:, n].mean())))
         rows.append(measured(name, f"mean {dye} error", found, "OD", "lower"))
     return rows
+
+
+def _frechet(
+    name: str,
+    real: Rows,
+    looks: Rows,
+    real_regions: Sequence[str],
+    regions: Sequence[str],
+    note: str = "",
+) -> Row:
+    if min(len(looks), len(real)) < frechet.LEAST_TILES:
+        why = f"needs at least {frechet.LEAST_TILES} tiles in each set"
+        return missing(name, frechet.NAME, "", "lower", why)
+    found = frechet.frechet_interval(real, looks, list(real_regions), list(regions))
+    return measured(name, frechet.NAME, found, "", "lower", note)
 
 
 def _distance_to(goal: float) -> Callable[[Rows], float]:
@@ -225,10 +234,8 @@ def _share_or(nothing: float) -> Callable[[Rows], float]:
 def _real(question: Question, real: Rows) -> Row:
     assert question.another is not None
     others = texture.features(question.another.images)
-    found = frechet.frechet_interval(
-        real, others, list(question.target.regions), list(question.another.regions)
-    )
-    return measured("real", frechet.NAME, found, "", "lower", "other real tissue of the stain")
+    regions = question.target.regions, question.another.regions
+    return _frechet("real", real, others, *regions, "other real tissue of the stain")
 
 
 def _worst(

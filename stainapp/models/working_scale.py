@@ -22,7 +22,7 @@ class WorkingScale:
     def __init__(self, source: SlideReader, wanted: float) -> None:
         """Choose the level to read, ``wanted`` being level-0 pixels per working pixel."""
         info = source.info
-        self._source = source
+        self.source = source
         off = [abs(level.downsample / wanted - 1) for level in info.levels]
         near = min(range(len(off)), key=off.__getitem__)
         self.own_pixels = off[near] <= NEAR
@@ -66,9 +66,9 @@ class WorkingScale:
         return resample(image, box, (width_px, height_px))
 
     def _read_level(self, i: int, j: int, width_px: int, height_px: int) -> RgbImage:
-        downsample = self._source.info.levels[self.level].downsample
+        downsample = self.source.info.levels[self.level].downsample
         x, y = round(i * downsample), round(j * downsample)
-        return self._source.read(x, y, self.level, width_px, height_px)
+        return self.source.read(x, y, self.level, width_px, height_px)
 
 
 def margin_px(ratio: float) -> int:

@@ -75,6 +75,20 @@ class RunFolder:
     def exists(self) -> bool:
         return self.recipe_file.is_file()
 
+    @property
+    def has_learnt(self) -> bool:
+        """Whether there is anything that beginning anew would lose."""
+        return self.model.exists() or any(self.checkpoints.glob("*"))
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether it holds files, and none of them a recipe: a folder of something else."""
+        try:
+            names = {one.name for one in self.path.iterdir() if not one.name.startswith(".")}
+        except OSError:
+            return False
+        return not self.exists and bool(names - {self.lock_file.name})
+
     def recipe(self) -> Recipe:
         return read_recipe(self.recipe_file)
 
@@ -149,7 +163,7 @@ class RunFolder:
 class Events:
     """The log of a run, ``events.jsonl``; each line has ``event`` and ``time_s`` (Unix).
 
-    start       step, images, total_images, device, precision, processes, rejected, tiles
+    start       step, images, total_images, device, precision, processes, tiles
                 {"train": n, "validation": n}, resumed (bool)
     step        step, images, losses {name: mean since the last such line}, rate, images_per_s,
                 eta_s; at most about once a second

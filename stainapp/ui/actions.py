@@ -28,6 +28,8 @@ LAYOUT_GROUP = "layout"
 THEME_GROUP = "theme"
 DEVICE_GROUP = "device"
 TOOL_GROUP = "tool"
+RECTANGLE = "Draw a rectangle: drag from corner to corner"
+POLYGON = "Draw a polygon: click its points; Enter or a double click ends it"
 
 ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec("open", "File", "&Open slide…", ("Ctrl+O",), hint="Open a whole-slide image"),
@@ -74,8 +76,10 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec("device-cuda", "Stain", "NVIDIA GPU (CUDA)", (), True, DEVICE_GROUP),
     ActionSpec("device-mps", "Stain", "Apple GPU (MPS)", (), True, DEVICE_GROUP),
     ActionSpec("tool-move", "Regions", "&Move and select", ("M",), True, TOOL_GROUP),
-    ActionSpec("tool-rectangle", "Regions", "Draw &rectangle", ("R",), True, TOOL_GROUP),
-    ActionSpec("tool-polygon", "Regions", "Draw &polygon", ("P",), True, TOOL_GROUP),
+    ActionSpec(
+        "tool-rectangle", "Regions", "Draw &rectangle", ("R",), True, TOOL_GROUP, hint=RECTANGLE
+    ),
+    ActionSpec("tool-polygon", "Regions", "Draw &polygon", ("P",), True, TOOL_GROUP, hint=POLYGON),
     ActionSpec("undo", "Regions", "&Undo", ("Ctrl+Z",), separated=True),
     ActionSpec("redo", "Regions", "&Redo", ("Ctrl+Shift+Z", "Ctrl+Y")),
     ActionSpec("select-regions", "Regions", "&Select all regions", ("Ctrl+A",), separated=True),

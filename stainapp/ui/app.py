@@ -1,11 +1,13 @@
 """The composition root: builds the parts of the window, connects them, and closes them in order."""
 
+import gc
 import logging
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from pyqtgraph.util.garbage_collector import GarbageCollector
 from PySide6.QtCore import QObject, QTimer, QtMsgType, qInstallMessageHandler
 from PySide6.QtWidgets import QApplication, QMessageBox
 
@@ -75,6 +77,8 @@ class App(QObject):
         colours = chosen_colours(settings.theme, application)
         apply_theme(application, colours)
 
+        # Python may collect on any thread, and Qt's objects must end on this one
+        self._collector = GarbageCollector()
         self.background = Background(self)
         self.service = StainService(self)
         self.view = ViewArea()
@@ -118,6 +122,8 @@ class App(QObject):
         if self._closed:
             return
         self._closed = True
+        self._collector.timer.stop()
+        gc.enable()
         self._remember()
         self.requests.close()
         self.train.close()

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt, Signal
-from PySide6.QtGui import QColor, QPainter, QPixmap
+from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap
 from PySide6.QtWidgets import QComboBox, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from stainapp.session.regions import CLASSES, Region, colour_of
@@ -143,8 +143,8 @@ def area_words(area_px: float, mpp: float | None) -> str:
     return f"{area_um2:,.0f} µm²"
 
 
-def swatch(colour: QColor) -> QPixmap:
-    """Return a small square of a colour."""
+def swatch(colour: QColor) -> QIcon:
+    """Return a small square of a colour, which stays what it is in a selected row."""
     pixmap = QPixmap(2 * SWATCH_PX, 2 * SWATCH_PX)
     pixmap.setDevicePixelRatio(2)
     pixmap.fill(Qt.GlobalColor.transparent)
@@ -154,4 +154,7 @@ def swatch(colour: QColor) -> QPixmap:
     painter.setBrush(colour)
     painter.drawRoundedRect(0, 0, SWATCH_PX, SWATCH_PX, 3, 3)
     painter.end()
-    return pixmap
+    icon = QIcon()
+    for mode in (QIcon.Mode.Normal, QIcon.Mode.Selected):
+        icon.addPixmap(pixmap, mode)
+    return icon

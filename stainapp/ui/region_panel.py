@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QItemSelection, QItemSelectionModel, QModelIndex, Qt, Signal
+from PySide6.QtCore import QItemSelection, QItemSelectionModel, QModelIndex, QSize, Qt, Signal
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
@@ -15,7 +15,7 @@ from PySide6.QtWidgets import (
 )
 
 from stainapp.session.regions import Region
-from stainapp.ui.region_list import AREA, CLASS, LOCK, NAME, ClassDelegate, RegionList
+from stainapp.ui.region_list import AREA, CLASS, LOCK, NAME, SWATCH_PX, ClassDelegate, RegionList
 
 EMPTY = "None yet. Draw with R (rectangle) or P (polygon), or import GeoJSON."
 
@@ -78,6 +78,7 @@ class RegionPanel(QWidget):
             | QAbstractItemView.EditTrigger.EditKeyPressed
         )
         table.setShowGrid(False)
+        table.setIconSize(QSize(SWATCH_PX, SWATCH_PX))
         table.setWordWrap(False)
         table.setTabKeyNavigation(False)
         table.setAccessibleName("Regions")

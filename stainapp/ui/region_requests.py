@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QColorDialog, QFileDialog
 
 from stainapp.session.geojson import read_document, write_geojson
 from stainapp.session.regions import Document, RegionSet, colour_of
+from stainapp.ui.actions import POLYGON, RECTANGLE
 from stainapp.ui.background import Background
 from stainapp.ui.current_slide import CurrentSlide
 from stainapp.ui.main_window import MainWindow
@@ -17,6 +18,7 @@ from stainapp.ui.open_dialog import OpenDialog
 from stainapp.ui.region_editor import RegionEditor
 from stainapp.ui.region_hand import RegionHand, Tool
 
+HINTS = {Tool.MOVE: "", Tool.RECTANGLE: RECTANGLE, Tool.POLYGON: POLYGON}
 GEOJSON_FILTER = "GeoJSON (*.geojson *.json *.geojson.gz *.json.gz);;All files (*)"
 
 
@@ -123,6 +125,7 @@ class RegionRequests(QObject):
 
     def _show_tool(self, tool: Tool) -> None:
         self._window.action(f"tool-{tool.value}").setChecked(True)
+        self._window.status.show_hint(HINTS[tool])
 
     def _name_action(self, name: str, what: str) -> None:
         """Say in the menu what would be undone."""

@@ -88,6 +88,7 @@ class AddDialog(QDialog):
             self.problem.setText(sentence)
             self.problem.show()
             self.add_button.setEnabled(True)
+            next(iter(self.ids.values())).setFocus()
 
     def _on_finished(self, *_: object) -> None:
         self._open = False

@@ -17,7 +17,7 @@ SMOOTHED_OVER = 25
 """One part in so many of the curve is averaged for the line in front."""
 RAW_ALPHA = 70
 HEADING_PX = 22
-HUES = ("#3b82f6", "#f59e0b", "#10b981", "#ef4444", "#8b5cf6", "#14b8a6", "#ec4899", "#84861c")
+HUES = ("#3b82f6", "#f59e0b", "#10b981", "#ef4444", "#8b5cf6", "#64748b", "#ec4899", "#84861c")
 
 Numbers = NDArray[np.float64]
 
@@ -35,7 +35,7 @@ class LossChart(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.plot = pg.PlotWidget(self, axisItems={"left": LossAxis("left")})
+        self.plot = pg.PlotWidget(self, enableMenu=False, axisItems={"left": LossAxis("left")})
         self.log = QCheckBox("Logarithmic", self)
         self.empty = QLabel("The first losses come once the networks are warm.", self)
         self.empty.setObjectName("empty")
@@ -46,7 +46,6 @@ class LossChart(QWidget):
         item = self.plot.getPlotItem()
         item.setLabel("bottom", "images seen")
         item.hideButtons()
-        item.setMenuEnabled(False)
         item.showGrid(x=True, y=True, alpha=0.15)
         item.getAxis("bottom").enableAutoSIPrefix(False)
         item.getAxis("left").setWidth(52)

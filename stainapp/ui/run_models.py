@@ -4,12 +4,12 @@ import os
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stainapp.errors import ModelError, StainAppError
 from stainapp.models.card import CARD_FILE, ModelCard
-from stainapp.models.store import Store, check
+from stainapp.models.store import Found, Store, check
 from stainapp.ui.train_wish import PLAIN_ID
 
 
@@ -40,7 +40,7 @@ def model_for(folder: Path, stain: str, wanted: str) -> Path:
 
 def free_id(store: Store, wanted: str) -> str:
     """Return an id that no model has, as ``wanted`` or numbered."""
-    taken = taken_ids(store)
+    taken = Stock.of(store).taken
     number, free = 1, wanted
     while free in taken:
         number += 1
@@ -48,10 +48,20 @@ def free_id(store: Store, wanted: str) -> str:
     return free
 
 
-def taken_ids(store: Store) -> set[str]:
-    """Return the ids of all models, and the names of folders that only look like some."""
-    problems = {problem.folder.name for problem in store.problems}
-    return {found.card.id for found in store.list()} | problems
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """What there is to go on from, and which ids no new model may have."""
+
+    models: tuple[Found, ...]
+    taken: frozenset[str]
+    """The ids of all models, and the names of folders that only look like some."""
+
+    @classmethod
+    def of(cls, store: Store) -> "Stock":
+        """Look at the disk; not for the GUI thread."""
+        models = store.list()
+        problems = {problem.folder.name for problem in store.problems}
+        return cls(models, frozenset({found.card.id for found in models} | problems))
 
 
 def add_models(folder: Path, ids: Mapping[str, str], store: Store) -> tuple[str, ...]:
@@ -70,7 +80,7 @@ def add_models(folder: Path, ids: Mapping[str, str], store: Store) -> tuple[str,
     """
     cards = {card.id: (place, card) for place, card in cards_in(folder).items()}
     new = list(ids.values())
-    for taken in sorted(taken_ids(store) & set(new)):
+    for taken in sorted(Stock.of(store).taken & set(new)):
         raise ModelError(f"A model called {taken!r} is there already; choose another id.")
     if len(set(new)) < len(new):
         raise ModelError("The two models need two ids; change one of them.")

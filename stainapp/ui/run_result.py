@@ -25,7 +25,9 @@ from PySide6.QtWidgets import (
 from stainapp.runs.recipe import Made
 from stainapp.ui.run_pictures import load_picture
 
-MOST_TABLE_PX = 300
+MOST_TABLE_PX = 320
+ROOM_PX = 6
+"""Between the lines of one row and those of the next."""
 OWN = "model"
 REAL = "real"
 """Rows of the real stain against itself: what no model can better."""
@@ -148,6 +150,8 @@ class RunResult(QWidget):
                 table.setItem(row, column, item)
         table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         table.resizeRowsToContents()
+        for row in range(table.rowCount()):
+            table.setRowHeight(row, table.rowHeight(row) + ROOM_PX)
         height = table.horizontalHeader().sizeHint().height() + 2 * table.frameWidth() + 2
         rows = sum(table.rowHeight(row) for row in range(table.rowCount()))
         table.setFixedHeight(min(height + rows, MOST_TABLE_PX))

@@ -45,6 +45,7 @@ class RunWindow(QDialog):
         self.recipe = recipe
         self.question: QMessageBox | None = None
         self._said: Word = "run"
+        self._awaited = False
         self.setWindowTitle(f"Training: {recipe.model.name or watch.folder.path.name}")
         self.state_words = QLabel(self)
         self.state_words.setObjectName("heading")
@@ -149,6 +150,7 @@ class RunWindow(QDialog):
 
     def _connect(self) -> None:
         self.watch.changed.connect(self._on_changed)
+        self.watch.live_ready.connect(self._on_live_ready)
         self.watch.failed.connect(self.say)
         self.pause.clicked.connect(self.toggle_pause)
         self.stop.clicked.connect(self.ask_to_stop)
@@ -181,21 +183,28 @@ class RunWindow(QDialog):
         self.pause.setVisible(state != "done" or stopped)
         self.pause.setText(self._pause_words(state))
         self.pause.setEnabled(
-            watch.known and (not going or state != "starting") and self._said != "stop"
+            watch.known
+            and (not going or state != "starting")
+            and self._said != "stop"
+            and story.share < 1
             if watch.running
             else watch.known
         )
         self.stop.setVisible(going)
-        self.stop.setEnabled(state in ("training", "paused") and self._said != "stop")
+        self.stop.setEnabled(
+            state in ("training", "paused") and self._said != "stop" and story.share < 1
+        )
         self.live.setEnabled(state in ("training", "paused") or bool(story.validations))
-        self.live.setText("Stain this view now" if going else "Stain this view")
+        self._awaited = self._awaited and going
+        awaited = "Staining with the next step…" if self._awaited else "Stain this view now"
+        self.live.setText(awaited if going else "Stain this view")
         self.follow.setVisible(going)
         self.add.setVisible(not going)
         self.add.setEnabled(state == "done" or bool(story.validations))
 
     def _heading(self, state: State) -> str:
         if self.watch.going and self._said == "stop":
-            return "Stopping after the next step…"
+            return "Stopping and measuring the best…"
         if state == "training" and self._said == "pause":
             return "Pausing after the next step…"
         if state == "training" and self.watch.story.share >= 1:
@@ -212,11 +221,21 @@ class RunWindow(QDialog):
         return "Go on" if self._paused() else "Pause"
 
     def _on_live(self) -> None:
-        self.live_asked.emit(self.follow.isChecked())
+        self._ask_for_live(follow=self.follow.isChecked())
 
     def _on_follow(self, on: bool) -> None:
         if on:
-            self.live_asked.emit(True)
+            self._ask_for_live(follow=True)
+
+    def _ask_for_live(self, *, follow: bool) -> None:
+        """Ask for the view to be stained, and say until then that it will be."""
+        self._awaited = self.watch.going
+        self._show_state()
+        self.live_asked.emit(follow)
+
+    def _on_live_ready(self) -> None:
+        self._awaited = False
+        self._show_state()
 
 
 def padded(inside: QWidget) -> QWidget:

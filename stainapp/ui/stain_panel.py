@@ -145,9 +145,9 @@ def takes_template(card: ModelCard) -> bool:
 
 def card_html(card: ModelCard, reason: str) -> str:
     """What a user should know of a model before looking through it."""
-    trained = card.training.get("data") or (
-        "nothing: closed form" if card.classic else "not stated"
-    )
+    learnt_from = ", ".join(map(str, card.training.get("learnt_from") or ()))
+    unsaid = "nothing: closed form" if card.classic else "not stated"
+    trained = card.training.get("data") or learnt_from or unsaid
     scale = f"{card.mpp:g} µm/px" if card.mpp else "any (each pixel by itself)"
     rows = [
         ("Stains", f"{card.source_stain} → {card.target_stain}"),

@@ -144,6 +144,13 @@ ROWS = (
 )
 
 
+ELSEWHERE = {
+    "model.mpp": "\u201cWorks at\u201d",
+    "add mpp to it in the recipe": "give its scale",
+}
+"""What a sentence on a recipe calls what stands elsewhere in the dialog."""
+
+
 class AdvancedForm(QWidget):
     """Boxes for `Values`; what has no box is kept as it is."""
 
@@ -228,6 +235,16 @@ class AdvancedForm(QWidget):
         if self.sender() is self.boxes["family"]:
             self._arrange()
         self.changed.emit()
+
+
+def named_as_here(sentence: str) -> str:
+    """Name the values in a sentence on a recipe as the dialog names them."""
+    for row in ROWS:
+        key = f"{row.part or 'data'}.{row.name}"
+        sentence = sentence.replace(key, f"\u201c{row.words}\u201d under Advanced values")
+    for key, words in ELSEWHERE.items():
+        sentence = sentence.replace(key, words)
+    return sentence
 
 
 def _sound(network: Arch) -> Arch:

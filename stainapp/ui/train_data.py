@@ -106,7 +106,7 @@ class DataChooser(QWidget):
         self.target.close_down()
 
     def _lay_out(self) -> None:
-        form = QFormLayout()
+        form = self._form = QFormLayout()
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         first = QLabel("Method", self)
         first.setMinimumWidth(LABELS_PX)
@@ -119,12 +119,12 @@ class DataChooser(QWidget):
         grid.addWidget(self.browse, 0, 1)
         grid.addWidget(self.swap, 1, 0, 1, 2)
         grid.addWidget(self.problem, 2, 0, 1, 2)
+        form.addRow("", self.files)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(form)
         layout.addWidget(self.source)
         layout.addWidget(self.target)
-        layout.addWidget(self.files)
 
     def _connect(self) -> None:
         self.method.currentIndexChanged.connect(self._on_method)
@@ -145,7 +145,8 @@ class DataChooser(QWidget):
             if method == "pix2pix":
                 self.kind.addItem("One slide, its grey to its colour", SELF)
             for name, words in FILE_WORDS.items():
-                self.kind.addItem(words[0], name)
+                if name != "root" or method == "cyclegan":  # its files are no pairs
+                    self.kind.addItem(words[0], name)
             self.kind.setCurrentIndex(max(0, self.kind.findData(kept)))
         self.method_changed.emit()
         self._on_kind()
@@ -155,7 +156,7 @@ class DataChooser(QWidget):
         self.source.setVisible(kind == SLIDES)
         self.target.setVisible(kind in (SLIDES, SELF))
         self.target.setTitle("Slide" if kind == SELF else "Target")
-        self.files.setVisible(kind not in (SLIDES, SELF))
+        self._form.setRowVisible(self.files, kind not in (SLIDES, SELF))
         if kind in FILE_WORDS:
             self.path.setPlaceholderText(FILE_WORDS[kind][1])
         self.changed.emit()

@@ -21,17 +21,17 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from stainapp.models.store import Store
 from stainapp.runs.folder import RunFolder
 from stainapp.ui.background import Background
 from stainapp.ui.run_command import Trainer, shown_command
 from stainapp.ui.run_list import free_name, runs_home
-from stainapp.ui.run_models import taken_ids
+from stainapp.ui.run_models import Stock
+from stainapp.ui.train_advanced import named_as_here
 from stainapp.ui.train_check import Area, Checked, TrainCheck
 from stainapp.ui.train_data import DataChooser
 from stainapp.ui.train_model import ModelForm
-from stainapp.ui.train_split import Overview, SplitPicture, overviews_of
-from stainapp.ui.train_wish import SlideFacts, Wish, discard_draft, problems, write_run
+from stainapp.ui.train_split import STAINS, Overview, SplitPicture, overviews_of, shown_slides
+from stainapp.ui.train_wish import SlideFacts, Wish, check_paths, discard_draft, problems, write_run
 from stainapp.ui.train_words import estimate_words
 
 PAUSE_MS = 700
@@ -48,7 +48,7 @@ class TrainDialog(QDialog):
 
     def __init__(
         self,
-        store: Store,
+        stock: Stock,
         trainer: Trainer,
         background: Background,
         recent: Sequence[str] = (),
@@ -57,14 +57,14 @@ class TrainDialog(QDialog):
         super().__init__(parent)
         self.setWindowTitle("New training")
         self._background = background
-        self._taken = taken_ids(store)
+        self._taken = stock.taken
         self.draft = runs_home() / f".draft-{os.getpid()}-{next(_numbers)}"
         self._open = True
         self._asked = self._answered = 0
         self._overviews: dict[str, Overview] = {}
         self._slide: SlideFacts | None = None
         self.data = DataChooser(recent, background, self)
-        self.model = ModelForm(store.list(), sorted(self._taken), self)
+        self.model = ModelForm(stock.models, sorted(stock.taken), self)
         self.split = SplitPicture(self)
         self.check = TrainCheck(trainer, self)
         self.words = QLabel(self)
@@ -205,6 +205,8 @@ class TrainDialog(QDialog):
             self.split.clear("The split is shown here once the data is chosen.")
         else:
             self.words.setText(CHECKING)
+            if not self.split.areas:
+                self.split.clear("The split is shown here once the data is checked.")
             self._pause.start()
 
     def _check(self) -> None:
@@ -216,6 +218,7 @@ class TrainDialog(QDialog):
 
     def _prepare(self, wish: Wish) -> tuple[RunFolder, Path]:
         """Write the draft and find the run's name; on the thread."""
+        check_paths(wish)
         root = runs_home()
         return write_run(wish, self.draft), root / free_name(root, wish.model.id)
 
@@ -225,7 +228,7 @@ class TrainDialog(QDialog):
 
     def _on_checked(self, checked: Checked) -> None:
         self._answered = self._asked
-        self._show_problem(checked.problem)
+        self._show_problem(named_as_here(checked.problem))
         self.words.setText(
             "" if checked.problem else estimate_words(checked.estimate, checked.tiles)
         )
@@ -233,7 +236,8 @@ class TrainDialog(QDialog):
         if not checked.split:
             self.split.clear("There is no split to show.")
             return
-        missing = {area.slide for area in checked.split} - set(self._overviews)
+        shown = {slide for stain in STAINS for slide in shown_slides(checked.split, stain)}
+        missing = shown - set(self._overviews)
         if missing:
             self.split.clear("Looking at the slides…")
             self._background.run(
@@ -286,6 +290,7 @@ class TrainDialog(QDialog):
 
 def write_final(wish: Wish) -> RunFolder:
     """Write a run folder under its final name; not for the GUI thread."""
+    check_paths(wish)
     root = runs_home()
     return write_run(wish, root / free_name(root, wish.model.id))
 

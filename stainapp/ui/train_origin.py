@@ -1,6 +1,8 @@
 """Where the tiles of one stain come from: the open slide, another one, or a folder of images."""
 
 from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from functools import partial
 
 from PySide6.QtCore import QSignalBlocker, QTimer, Signal
@@ -16,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from stainapp.session.regions import Region
+from stainapp.settings import load_note
 from stainapp.ui.background import Background
 from stainapp.ui.mpp_box import MppBox
 from stainapp.ui.train_advanced import BOX_HEIGHT_PX
@@ -26,6 +29,15 @@ TISSUE, ALL, SELECTED, FILE = "tissue", "all", "selected", "file"
 TYPING_MS = 400
 SLIDE_FILTER = "Slides and images (*);;All files (*)"
 REGIONS_FILTER = "Regions (*.geojson *.json *.geojson.gz);;All files (*)"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the user told of a slide when it was open."""
+
+    regions: tuple[Region, ...]
+    mpp: float | None
+    """The scale, where the file does not say it."""
 
 
 class OriginChooser(QGroupBox):
@@ -103,7 +115,7 @@ class OriginChooser(QGroupBox):
         if where == OPEN and self._slide is not None:
             slide = self._slide
             chosen = {ALL: slide.regions, SELECTED: slide.selected_regions}.get(part, ())
-            return OriginWish(slide.address, regions=chosen, mpp=slide.noted_mpp)
+            return OriginWish(slide.address, regions=chosen, mpp=slide.mpp)
         path = self.path.currentText().strip()
         mpp = self.mpp.value() if self.mpp.known else None
         if not path:
@@ -155,7 +167,7 @@ class OriginChooser(QGroupBox):
         self.mpp.valueChanged.connect(self.changed)
         self.browse.clicked.connect(self._on_browse)
         self.browse_regions.clicked.connect(self._on_browse_regions)
-        self._pause.timeout.connect(self._find_drawn)
+        self._pause.timeout.connect(self._recall)
 
     def _fill_regions(self, *, anew: bool) -> None:
         kept = None if anew else self.regions.currentData()
@@ -172,12 +184,13 @@ class OriginChooser(QGroupBox):
             return [("All images", TISSUE)]
         if where == OPEN and self._slide is not None:
             drawn, chosen = self._slide.regions, self._slide.selected_regions
-            parts = [(f"The {_regions(chosen, 'selected ')}", SELECTED)] if chosen else []
-            parts += [(f"All {_regions(drawn)}" if len(drawn) > 1 else "Its region", ALL)] * bool(
-                drawn
-            )
+            parts = []
+            if chosen:
+                parts.append((_regions("The", len(chosen), "selected region"), SELECTED))
+            if drawn:
+                parts.append((_regions("All" if len(drawn) > 1 else "Its", len(drawn)), ALL))
             return [*parts, ("All its tissue", TISSUE)]
-        found = [(f"Its {_regions(self._drawn)} drawn here", ALL)] if self._drawn else []
+        found = [(f"{_regions('Its', len(self._drawn))} drawn here", ALL)] if self._drawn else []
         return [*found, ("All its tissue", TISSUE), ("Regions of a file", FILE)]
 
     def _show_rows(self) -> None:
@@ -200,26 +213,32 @@ class OriginChooser(QGroupBox):
 
     def _on_path(self, *_: object) -> None:
         self._drawn = ()
+        with QSignalBlocker(self.mpp):  # another file has another scale
+            self.mpp.setValue(self.mpp.minimum())
         self._fill_regions(anew=False)
         self._pause.start()
         self.changed.emit()
 
-    def _find_drawn(self) -> None:
-        """Look, on the thread, whether regions were drawn on the other slide."""
+    def _recall(self) -> None:
+        """Look, on the thread, what the user told of the other slide when it was open."""
         address = self.path.currentText().strip()
         if self.where.currentData() == OTHER and address:
             self._background.run(
-                partial(drawn_regions, address),
-                partial(self._on_drawn, address),
+                partial(said_of, address),
+                partial(self._on_said, address),
                 _nothing,  # the check tells what is wrong with the slide
             )
 
-    def _on_drawn(self, address: str, regions: tuple[Region, ...]) -> None:
-        if self._closed or not regions or address != self.path.currentText().strip():
+    def _on_said(self, address: str, said: Said) -> None:
+        """Offer the regions; take the scale over, unless the user has said another here."""
+        if self._closed or address != self.path.currentText().strip():
             return
-        self._drawn = regions
-        self._fill_regions(anew=True)
-        self.changed.emit()
+        if said.mpp is not None and not self.mpp.known:
+            self.mpp.setValue(said.mpp)
+        if said.regions:
+            self._drawn = said.regions
+            self._fill_regions(anew=True)
+            self.changed.emit()
 
     def _on_browse(self) -> None:
         if self.where.currentData() == FOLDER:
@@ -235,21 +254,20 @@ class OriginChooser(QGroupBox):
             self.regions_file.setText(path)
 
 
-def drawn_regions(address: str) -> tuple[Region, ...]:
-    """Return the regions that were drawn on a slide in this program; not for the GUI thread."""
+def said_of(address: str) -> Said:
+    """Return what the user told this program of a slide; not for the GUI thread."""
     from stainapp.session.region_file import load
     from stainapp.slides.opening import open_slide
 
-    reader = open_slide(address)
-    try:
-        drawn = load(reader.info.identity)
-    finally:
-        reader.close()
-    return drawn.regions if drawn is not None else ()
+    with closing(open_slide(address)) as reader:
+        info = reader.info
+        drawn = load(info.identity)
+        mpp = load_note(info.identity).mpp if info.mpp is None else None
+        return Said(drawn.regions if drawn is not None else (), mpp)
 
 
-def _regions(regions: Sequence[Region], kind: str = "") -> str:
-    return f"{len(regions)} {kind}regions" if len(regions) != 1 else f"1 {kind}region"
+def _regions(whose: str, count: int, kind: str = "region") -> str:
+    return f"{whose} {kind}" if count == 1 else f"{whose} {count} {kind}s"
 
 
 def _nothing(_sentence: str) -> None:

@@ -19,7 +19,7 @@ from stainapp.ui.run_add import AddDialog
 from stainapp.ui.run_command import Trainer
 from stainapp.ui.run_list import RunSummary, asked_of, find_runs, runs_home
 from stainapp.ui.run_live import RunLive
-from stainapp.ui.run_models import cards_in, free_id
+from stainapp.ui.run_models import Stock, cards_in, free_id
 from stainapp.ui.run_watch import RunWatch
 from stainapp.ui.run_window import RunWindow
 from stainapp.ui.train_dialog import TrainDialog
@@ -68,16 +68,12 @@ class TrainRequests(QObject):
         self._fill(())
 
     def new(self) -> None:
-        """Open the dialog, or bring it to the front."""
+        """Open the dialog once the models are known, or bring it to the front."""
         if self.dialog is None:
-            self.dialog = TrainDialog(
-                self._store, self._trainer, self._background, self.recent, self._window
-            )
-            self.dialog.start_asked.connect(self.begin)
-            self.dialog.finished.connect(self._on_dialog_finished)
-            self._on_slide()
-        self.dialog.show()
-        self.dialog.activateWindow()
+            self._background.run(partial(Stock.of, self._store), self._open_dialog, self._say)
+        else:
+            self.dialog.show()
+            self.dialog.activateWindow()
 
     def begin(self, run: RunFolder) -> None:
         """Start a run whose recipe is written, and show it."""
@@ -142,6 +138,16 @@ class TrainRequests(QObject):
 
     # parts
 
+    def _open_dialog(self, stock: Stock) -> None:
+        if self.dialog is not None:  # asked for twice
+            return
+        self.dialog = TrainDialog(stock, self._trainer, self._background, self.recent, self._window)
+        self.dialog.start_asked.connect(self.begin)
+        self.dialog.finished.connect(self._on_dialog_finished)
+        self._on_slide()
+        self.dialog.show()
+        self.dialog.activateWindow()
+
     def _leave(self, *_: object) -> None:
         self._leaving = True
         self._window.close()
@@ -165,7 +171,6 @@ class TrainRequests(QObject):
             slide.name,
             slide.stain,
             info.mpp,
-            slide.note.mpp,
             self._editor.regions.regions,
             self._editor.selected,
         )

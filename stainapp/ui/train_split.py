@@ -1,6 +1,7 @@
 """The split as a picture: tiles to learn from in blue, tiles to judge by in orange."""
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,11 @@ WORDS = {"train": "learns from", "validation": "is judged by"}
 FILL_ALPHA = 70
 MOST_OUTLINED = 0.9
 """Share of the slide above which an area is no region that needs an outline."""
+STAINS = ("source", "target")
+MOST_NAMED = 3
+"""Slides of a stain; of more, such as a folder's images, only their number is told."""
+MOST_SHOWN = 60
+"""Slides of a stain; of more, a part is shown."""
 GAP_PX = 8
 CAPTION_PX = 20
 
@@ -72,30 +78,34 @@ class SplitPicture(QWidget):
         painter.end()
 
     def _draw(self, painter: QPainter) -> None:
-        rows = [self._slides_of(stain) for stain in ("source", "target")]
-        rows = [row for row in rows if row]
+        stains = [one for one in STAINS if any(area.stain == one for area in self.areas)]
         room = QRectF(self.rect()).adjusted(GAP_PX, GAP_PX, -GAP_PX, -GAP_PX - CAPTION_PX)
-        height = (room.height() - GAP_PX * (len(rows) - 1)) / len(rows)
-        for number, row in enumerate(rows):
-            top = room.top() + number * (height + GAP_PX)
-            width = (room.width() - GAP_PX * (len(row) - 1)) / len(row)
-            for column, (stain, slide) in enumerate(row):
-                left = room.left() + column * (width + GAP_PX)
-                self._draw_slide(painter, QRectF(left, top, width, height), stain, slide)
+        for stain, place in zip(stains, _cells(room, 1, len(stains)), strict=True):
+            slides = shown_slides(self.areas, stain)
+            if len(slides) > MOST_NAMED:
+                count = len({area.slide for area in self.areas if area.stain == stain})
+                self._draw_caption(painter, place, f"{stain.capitalize()}: {count:,} images")
+                self._draw_many(painter, place.adjusted(0, CAPTION_PX, 0, 0), stain, slides)
+                continue
+            for slide, cell in zip(slides, _cells(place, len(slides), 1), strict=True):
+                self._draw_caption(painter, cell, f"{stain.capitalize()}: {Path(slide).name}")
+                self._draw_slide(painter, cell.adjusted(0, CAPTION_PX, 0, 0), stain, slide)
         self._draw_legend(painter)
 
-    def _slides_of(self, stain: str) -> list[tuple[str, str]]:
-        slides = dict.fromkeys(area.slide for area in self.areas if area.stain == stain)
-        return [(stain, slide) for slide in slides]
+    def _draw_caption(self, painter: QPainter, room: QRectF, words: str) -> None:
+        painter.setPen(self.palette().color(QPalette.ColorRole.Text))
+        metrics = QFontMetrics(painter.font())
+        words = metrics.elidedText(words, Qt.TextElideMode.ElideMiddle, int(room.width()))
+        painter.drawText(room.topLeft() + QPointF(0, metrics.ascent()), words)
+
+    def _draw_many(self, painter: QPainter, room: QRectF, stain: str, slides: list[str]) -> None:
+        columns = max(1, round(math.sqrt(len(slides) * room.width() / max(1.0, room.height()))))
+        lines = -(-len(slides) // columns)
+        for slide, cell in zip(slides, _cells(room, columns, lines), strict=False):
+            self._draw_slide(painter, cell, stain, slide)
 
     def _draw_slide(self, painter: QPainter, room: QRectF, stain: str, slide: str) -> None:
         areas = [area for area in self.areas if (area.stain, area.slide) == (stain, slide)]
-        painter.setPen(self.palette().color(QPalette.ColorRole.Text))
-        caption = f"{stain.capitalize()}: {Path(slide).name}"
-        metrics = QFontMetrics(painter.font())
-        caption = metrics.elidedText(caption, Qt.TextElideMode.ElideMiddle, int(room.width()))
-        painter.drawText(room.topLeft() + QPointF(0, metrics.ascent()), caption)
-        room = room.adjusted(0, CAPTION_PX, 0, 0)
         overview = self.overviews.get(slide)
         frame = _frame(areas, overview)
         scale = min(room.width() / frame.width(), room.height() / frame.height())
@@ -128,6 +138,28 @@ class SplitPicture(QWidget):
             words = WORDS[split]
             painter.drawText(QPointF(x + 17, y + 2 + metrics.ascent()), words)
             x += 17 + metrics.horizontalAdvance(words) + 20
+
+
+def shown_slides(areas: Sequence[Area], stain: str) -> list[str]:
+    """Return the slides of a stain that are shown: all, or evenly chosen ones of many."""
+    slides = list(dict.fromkeys(area.slide for area in areas if area.stain == stain))
+    return slides[:: max(1, -(-len(slides) // MOST_SHOWN))]
+
+
+def _cells(room: QRectF, columns: int, lines: int) -> list[QRectF]:
+    """Divide a room evenly, line by line, with gaps between."""
+    width = (room.width() - GAP_PX * (columns - 1)) / columns
+    height = (room.height() - GAP_PX * (lines - 1)) / lines
+    return [
+        QRectF(
+            room.left() + column * (width + GAP_PX),
+            room.top() + line * (height + GAP_PX),
+            width,
+            height,
+        )
+        for line in range(lines)
+        for column in range(columns)
+    ]
 
 
 def overviews_of(slides: Iterable[str]) -> dict[str, Overview]:

@@ -11,7 +11,16 @@ from stainapp.errors import TrainingError
 from stainapp.models.card import Arch
 from stainapp.runs.folder import RunFolder
 from stainapp.runs.presets import FINE_TUNE_RATE, Preset, fine_tuned
-from stainapp.runs.recipe import Data, Losses, Made, Origin, Recipe, Training, write_recipe
+from stainapp.runs.recipe import (
+    Data,
+    Losses,
+    Made,
+    Origin,
+    Recipe,
+    Training,
+    is_address,
+    write_recipe,
+)
 from stainapp.session.geojson import write_geojson
 from stainapp.session.regions import Region
 
@@ -33,8 +42,7 @@ class SlideFacts:
     name: str
     stain: str
     mpp: float | None
-    noted_mpp: float | None
-    """What the user said of the scale, which the file does not say."""
+    """As the window shows it, whether the file or the user said so."""
     regions: tuple[Region, ...] = ()
     selected: tuple[str, ...] = ()
 
@@ -166,6 +174,28 @@ def write_run(wish: Wish, folder: Path) -> RunFolder:
     return run
 
 
+def check_paths(wish: Wish) -> None:
+    """Look whether what a wish names is there; not for the GUI thread.
+
+    Raises:
+        TrainingError: a file or folder is missing.
+    """
+    origins = [one for one in (wish.source, wish.target) if one is not None]
+    paths = [path for one in origins for path in (one.slide, one.folder, one.regions_file)]
+    if wish.files is not None:
+        paths.append(wish.files.path)
+    for path in paths:
+        if path and not is_address(path) and not _exists(path):
+            raise TrainingError(f"{path} does not exist; choose another, or look at its drive.")
+
+
+def _exists(path: str) -> bool:
+    try:
+        return Path(path).exists()
+    except OSError:
+        return True  # the check tells what is wrong with it
+
+
 def discard_draft(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -201,7 +231,8 @@ def _model_problem(wish: Wish, taken: Collection[str]) -> str:
     ids = [made.id, made.inverse_id] if wish.method == "cyclegan" else [made.id]
     for one in ids:
         if not PLAIN_ID.fullmatch(one):
-            return f"{one!r} is no id: use lower-case letters, digits, dots and hyphens."
+            what = f"{one!r} is no id" if one else "An id is missing"
+            return f"{what}: use lower-case letters, digits, dots and hyphens."
         if one in taken:
             return f"A model called {one!r} is there already; choose another id."
     if len(set(ids)) < len(ids):

@@ -103,7 +103,7 @@ def main(arguments: argparse.Namespace) -> int:
         "model": f"{card.id}: {card.source_stain} to {card.target_stain}",
         "taught by": f"{card.training.get('images', 'an unknown number of')} images",
         "tiles": f"{len(tissue.source.images)} of the source, {len(tissue.target.images)} real, "
-        f"{len(tissue.another.images)} real of other pieces, {TILE_PX} px at {recipe.model.mpp:g} um/px",
+        f"{len(tissue.another.images)} real of other pieces; {TILE_PX} px",
         "intervals": f"over blocks of {BLOCK_UM / 1000:g} mm: they say nothing of other patients",
         **hardware(),
     }

@@ -183,3 +183,15 @@ def test_a_cancelled_evaluation_stops() -> None:
             {"model": tile_set("PAS").images},
             token=token,
         )
+
+
+def test_too_few_tiles_for_a_distance_leave_the_other_measures() -> None:
+    source, target = tile_set("H&E", count=3), tile_set("PAS", 2, count=3)
+    another = tile_set("PAS", 3, count=3)
+    question = Question(source, target, paired=False, another=another)
+
+    table = evaluate(question, {"model": target.images})
+
+    distances = [row for row in table.rows if row.measure == "FD-OD"]
+    assert [(row.subject, row.estimate) for row in distances] == [("model", None), ("real", None)]
+    assert table.value("mean PAS error") is not None

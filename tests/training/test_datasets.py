@@ -8,16 +8,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image, ImageFilter
 
-from stainapp.errors import RecipeError
+from stainapp.errors import RecipeError, SlideError
 from stainapp.runs.recipe import Origin, Recipe
 from stainapp.slides.reader import RgbImage
+from stainapp.slides.tiff_reader import TiffReader
 from tests.training.pictures import recipe, slide, slide_with_pieces, texture, write
 from training import datasets
 from training.candidates import Slides, working_scale
-from training.datasets import SOURCE, Dataset, grey_of
-from training.tile_quality import is_usable
+from training.datasets import SOURCE, Dataset
+from training.grey import grey_of
+from training.tile_quality import quality
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +121,7 @@ def test_blank_and_blurred_tiles_are_drawn_again_and_counted(tmp_path: Path) -> 
         list(threads.map(lambda n: data.batch(n, 1), range(40)))
     data.close()
 
-    assert all(map(is_usable, batch.source))
+    assert all(quality(tile) >= 1 for tile in batch.source)
     assert first > 5
     assert data.rejected == 2 * first
 
@@ -138,6 +141,54 @@ def test_where_nothing_is_in_focus_the_best_is_taken_and_all_are_counted(tmp_pat
     assert len(judged.source)
 
 
+def test_what_stands_in_for_damage_is_neither_learnt_from_nor_judged_by(tmp_path: Path) -> None:
+    path = _tiled(tmp_path / "a.tif")
+    with tifffile.TiffFile(path) as file:
+        page = file.pages[0]
+        broken = [(page.dataoffsets[n], page.databytecounts[n]) for n in (1, 6)]
+    with path.open("r+b") as raw:
+        for start, size in broken:
+            raw.seek(start)
+            raw.write(b"\xff" * size)
+    left, right = (0, 0, 512, 768), (512, 0, 512, 768)
+    source = slide(path, areas=(left,), split="train")
+    source += slide(path, areas=(right,), split="validation")
+    data = Dataset(recipe(pairing="paired", source=source, target=source))
+
+    batch = data.batch(0, 60)
+    judged = data.judge_tiles()
+    shown = data.source_fields[0].read(256, 0, 64)
+    data.close()
+
+    assert (shown == 255).all()  # the stand-in
+    assert batch.source.max() < 250
+    assert judged.source.max() < 250
+
+
+def test_a_slide_that_goes_away_is_named_and_never_learnt_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, other = _tiled(tmp_path / "a.tif"), write(tmp_path / "b.bmp", texture(700, 500, 2))
+    data = Dataset(recipe(source=slide(path), target=slide(other)))
+    data.batch(0, 1)
+
+    def gone(*_: object) -> RgbImage:
+        raise SlideError("No such file.")
+
+    monkeypatch.setattr(TiffReader, "read", gone)
+
+    with pytest.raises(SlideError, match=r"a\.tif is damaged or has gone away.* resume the run"):
+        data.batch(1, 1)
+    data.close()
+
+
+def _tiled(path: Path) -> Path:
+    tifffile.imwrite(
+        path, texture(1024, 768, 1), tile=(256, 256), compression="deflate", photometric="rgb"
+    )
+    return path
+
+
 def test_a_real_slide_out_of_focus_is_rejected_and_its_fat_and_mucus_are_not(data: Path) -> None:
     slides = Slides()
     reader = slides.open(str(data / "slides" / "melanosiscoli_HE.tiff"), 0.5)
@@ -147,8 +198,8 @@ def test_a_real_slide_out_of_focus_is_rejected_and_its_fat_and_mucus_are_not(dat
 
     for tile in tiles:
         assert tile.mean() > 210  # as it was chosen: pale
-        assert is_usable(tile)
-        assert not is_usable(_blurred(tile, 3))
+        assert quality(tile) >= 1
+        assert quality(_blurred(tile, 3)) < 1
 
 
 PALE = ((5006, 2086), (5486, 2246), (4206, 7846), (4366, 7846))
@@ -160,9 +211,9 @@ def test_the_phantom_is_in_focus_and_blurred_it_is_not() -> None:
     tile = slides.open("phantom:he:1024:3", None).read(256, 256, 0, 256, 256)
     slides.close()
 
-    assert is_usable(tile)
-    assert not is_usable(_blurred(tile, 4))
-    assert not is_usable(np.full((64, 64, 3), 243, np.uint8))
+    assert quality(tile) >= 1
+    assert quality(_blurred(tile, 4)) < 1
+    assert quality(np.full((64, 64, 3), 243, np.uint8)) < 1
 
 
 def test_memory_does_not_grow_with_the_slide_or_with_what_is_drawn(

@@ -1,18 +1,21 @@
 """The loop itself, with a stand-in for what validates: what it writes, refuses and survives."""
 
 import errno
+import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from stainapp.errors import RecipeError, TrainingError
+from stainapp.errors import RecipeError, SlideError, TrainingError
 from stainapp.runs.folder import EventReader, RunFolder
-from stainapp.runs.recipe import Recipe
+from stainapp.runs.recipe import Recipe, write_recipe
 from tests.training.lives import QuietWatch, last_checkpoint
 from tests.training.recipes import small
 from training import checkpoint, loop
+from training.datasets import Batch, Dataset
 from training.method import NotFiniteError
 from training.processes import ALONE, Processes
 from training.start import start
@@ -164,6 +167,67 @@ def test_a_batch_that_processes_cannot_share_is_refused_before_anything_is_made(
         start(small(batch=3), RunFolder(tmp_path / "run"), Processes(0, 2, 0), resume=False)
 
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_has_learnt_nothing_is_begun_anew_by_a_corrected_recipe(tmp_path: Path) -> None:
+    recipe = small(images=2)
+    impossible = replace(recipe, data=replace(recipe.data, tile_px=1024))
+    with pytest.raises(RecipeError, match="does not fit"):
+        taught(impossible, tmp_path)
+
+    run, why, events = taught(recipe, tmp_path)
+
+    assert why == "finished"
+    assert run.recipe() == recipe
+    assert [event["event"] for event in events[:2]] == ["failed", "start"]
+
+
+@pytest.mark.parametrize("name", ["thesis.odt", "recipe.toml"])
+def test_a_folder_of_something_else_is_left_alone(name: str, tmp_path: Path) -> None:
+    write_recipe(small(images=4), tmp_path / name)
+    before = (tmp_path / name).read_bytes()
+
+    with pytest.raises(TrainingError, match="holds other files; choose a new or empty folder"):
+        taught(small(images=2), tmp_path)
+
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_bytes() == before
+
+
+def test_where_a_slide_goes_away_what_was_learnt_until_then_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe, batch = small(images=6, checkpoint_every=99), Dataset.batch
+
+    def gone(data: Dataset, first: int, count: int) -> Batch:
+        if first == 3:
+            raise SlideError("The slide has gone away.")
+        return batch(data, first, count)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Dataset, "batch", gone)
+        with pytest.raises(SlideError):
+            taught(recipe, tmp_path)
+    kept = last_checkpoint(RunFolder(tmp_path))["progress"]["step"]
+    _, why, _ = taught(recipe, tmp_path, resume=True)
+
+    assert (kept, why) == (3, "finished")
+
+
+def test_who_interrupts_the_last_figures_keeps_the_run_and_can_resume_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = small(images=2)
+    with monkeypatch.context() as patch:
+        patch.setattr(QuietWatch, "conclude", lambda _: signal.raise_signal(signal.SIGINT))
+        with pytest.raises(KeyboardInterrupt):
+            taught(recipe, tmp_path)
+
+    run, why, events = taught(recipe, tmp_path, resume=True)
+
+    assert why == "finished"
+    assert len(named(events, "step")) == 2
+    assert not run.is_running()
 
 
 def test_a_run_begun_with_another_recipe_is_not_gone_on_with(tmp_path: Path) -> None:

@@ -206,6 +206,17 @@ def test_a_region_on_a_real_slide_is_there_again(window: Open, data: Path) -> No
     assert window(slide).drawn == region
 
 
+def test_a_tool_says_how_it_is_used(window: Open) -> None:
+    person = window()
+    hint = person.app.window.status.hint
+
+    person.pick("polygon")
+    assert "double click ends it" in hint.text()
+
+    person.pick("move")
+    assert hint.text() == ""
+
+
 def test_a_click_with_the_rectangle_tool_makes_nothing(window: Open) -> None:
     person = window()
     person.pick("rectangle")

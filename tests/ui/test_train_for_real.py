@@ -77,6 +77,7 @@ def test_a_model_is_taught_from_the_dialog_killed_resumed_picked_and_shown(
 
 def started(app: App, qtbot: QtBot) -> RunWindow:
     app.requests.answer("train")
+    qtbot.waitUntil(lambda: app.train.dialog is not None, timeout=WAIT_MS)
     dialog = app.train.dialog
     assert dialog is not None
     dialog.data.target.path.setCurrentText(TARGET)

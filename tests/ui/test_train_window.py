@@ -4,13 +4,15 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt
+from PIL import Image
+from PySide6.QtCore import QDeadlineTimer, QEventLoop, Qt
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QAbstractButton, QMessageBox
+from PySide6.QtWidgets import QAbstractButton, QApplication, QMessageBox
 from pytestqt.qtbot import QtBot
 
 from stainapp.runs.folder import RunFolder
@@ -18,7 +20,8 @@ from stainapp.runs.presets import preset
 from stainapp.runs.recipe import Made, read_recipe
 from stainapp.session.geojson import read_geojson
 from stainapp.session.regions import Region
-from stainapp.settings import Settings, home
+from stainapp.settings import Settings, SlideNote, home, save_note
+from stainapp.slides.opening import open_slide
 from stainapp.ui import run_watch, staining, train_dialog, train_origin
 from stainapp.ui.app import App, ViewOptions
 from stainapp.ui.run_add import AddDialog
@@ -75,10 +78,10 @@ def start(qtbot: QtBot, wait: Wait) -> Iterator[Start]:
     apps: list[App] = []
     classic_model(home() / "runs" / fake_trainer.TEMPLATE, "reinhard")
 
-    def start(slide: str | None = None) -> App:
+    def start(slide: str | None = None, mpp: float | None = None) -> App:
         trainer = Trainer((sys.executable, str(Path(fake_trainer.__file__))))
         app = App(
-            ViewOptions(slide=slide, size=(1000, 700), trainer=trainer),
+            ViewOptions(slide=slide, mpp=mpp, size=(1000, 700), trainer=trainer),
             replace(Settings(), theme="light"),
         )
         apps.append(app)
@@ -104,8 +107,12 @@ def open_runs(app: App) -> list[RunWindow]:
 
 
 def dialog_of(app: App) -> TrainDialog:
+    """Ask for the dialog, and wait until the models that it offers are read."""
     app.requests.answer("train")
-    assert app.train.dialog is not None
+    deadline = QDeadlineTimer(WAIT_MS)
+    while app.train.dialog is None:
+        assert not deadline.hasExpired()
+        QApplication.processEvents(QEventLoop.ProcessEventsFlag.WaitForMoreEvents, 100)
     return app.train.dialog
 
 
@@ -196,7 +203,7 @@ def test_selected_regions_go_into_the_recipe_and_follow_the_drawing(
 
     parts = dialog.data.source.regions
     words = [parts.itemText(n) for n in range(parts.count())]
-    assert words == ["The 1 selected region", "All 2 regions", "All its tissue"]
+    assert words == ["The selected region", "All 2 regions", "All its tissue"]
     parts.setCurrentIndex(0)
     wait(dialog.start_button.isEnabled)
 
@@ -216,6 +223,53 @@ def test_regions_drawn_earlier_on_the_other_slide_are_offered(start: Start, wait
     wish = dialog.data.target.wish()
     assert wish is not None
     assert [region.name for region in wish.regions] == ["kept"]
+
+
+def test_the_open_slide_is_trained_on_at_the_scale_that_the_window_shows(
+    start: Start, wait: Wait
+) -> None:
+    dialog = dialog_of(start(SLIDE, mpp=0.3))
+    dialog.data.target.path.setCurrentText(TARGET)
+    wait(dialog.start_button.isEnabled)
+
+    assert read_recipe(dialog.draft / "recipe.toml").data.source[0].mpp == 0.3
+
+
+def test_the_scale_told_of_another_slide_earlier_is_taken_over(
+    start: Start, wait: Wait, tmp_path: Path
+) -> None:
+    target = dialog_of(start(SLIDE)).data.target
+    image = tmp_path / "no scale.png"
+    Image.effect_noise((64, 64), 40).convert("RGB").save(image)
+    with closing(open_slide(image)) as reader:
+        save_note(reader.info.identity, SlideNote(mpp=0.4))
+
+    target.path.setCurrentText(str(image))
+    wait(lambda: target.mpp.known)
+
+    assert target.mpp.value() == 0.4
+    target.path.setCurrentText(TARGET)
+    assert not target.mpp.known  # another file has another scale
+
+
+def test_a_missing_slide_is_told_before_the_trainer_is_asked(start: Start, wait: Wait) -> None:
+    dialog = dialog_of(start(SLIDE))
+
+    dialog.data.target.path.setCurrentText("/nowhere/a.svs")
+    wait(dialog.problem.text)
+
+    assert "/nowhere/a.svs does not exist" in dialog.problem.text()
+    assert not dialog.start_button.isEnabled()
+
+
+def test_pairs_are_not_sought_in_folders_that_hold_none(start: Start) -> None:
+    data = dialog_of(start()).data
+    assert data.kind.findData("root") >= 0
+
+    data.method.setCurrentIndex(data.method.findData("pix2pix"))
+
+    assert data.kind.findData("root") < 0
+    assert data.kind.findData("manifest") >= 0
 
 
 def test_grey_to_colour_asks_for_one_slide(start: Start, wait: Wait) -> None:
@@ -397,6 +451,19 @@ def test_the_view_is_stained_with_the_weights_of_this_moment(start: Start, wait:
     assert entry.found.folder == window.watch.folder.live / "he-to-pas"
     assert any("training, step 3" in chip.words for chip in app.view.panes[1].chips)
     assert not (home() / "calibrations").exists()
+
+
+def test_the_button_tells_that_weights_are_awaited(start: Start, wait: Wait) -> None:
+    app = start(SLIDE)
+    window = begin(app, wait)
+    order(window, "step")
+    wait(lambda: window.watch.story.images == 5)
+
+    window.live.click()
+
+    assert window.live.text() == "Staining with the next step…"
+    wait(lambda: window.watch.story.live)
+    wait(lambda: window.live.text() == "Stain this view now")
 
 
 def test_newer_weights_follow_until_something_else_is_shown(start: Start, wait: Wait) -> None:
