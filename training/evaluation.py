@@ -119,7 +119,7 @@ def judge_model(subject: Subject) -> Verdict:
     if subject.grey:
         shown, fit = grey_of(shown), grey_of(fit)
     baselines = fit_baselines(fit, subject.norm_tiles[1])
-    made |= {name: np.stack(list(run(shown))) for name, run in baselines.items()}
+    made |= {name: run(shown) for name, run in baselines.items()}
     cycled = {}
     if subject.inverse is not None:
         cycled["model"] = stained_as_seen(subject.inverse, made["model"], device)
