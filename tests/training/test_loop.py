@@ -218,10 +218,15 @@ def test_who_interrupts_the_last_figures_keeps_the_run_and_can_resume_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = small(images=2)
-    with monkeypatch.context() as patch:
-        patch.setattr(QuietWatch, "conclude", lambda _: signal.raise_signal(signal.SIGINT))
-        with pytest.raises(KeyboardInterrupt):
-            taught(recipe, tmp_path)
+    # a process started in the background has been told to ignore it
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(QuietWatch, "conclude", lambda _: signal.raise_signal(signal.SIGINT))
+            with pytest.raises(KeyboardInterrupt):
+                taught(recipe, tmp_path)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
     run, why, events = taught(recipe, tmp_path, resume=True)
 

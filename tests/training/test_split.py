@@ -133,7 +133,7 @@ def test_a_region_judged_by_is_left_out_of_the_tissue_around_it(
         tissue, areas=((300, 300, 200, 200),), split="validation"
     )
 
-    with pytest.raises(RecipeError, match=r"piece 1 \(to learn from\) overlaps .*area 1"):
+    with pytest.raises(RecipeError, match=r"piece 1 \(to learn from\) overlaps .*area 300,300"):
         Dataset(recipe(source=source, target=far))
 
 
@@ -174,7 +174,7 @@ def test_the_same_slide_by_another_name_is_refused_where_regions_overlap(
         other, areas=((300, 100, 400, 400),), split="validation"
     )
 
-    with pytest.raises(RecipeError, match=r"a\.bmp, area 1 .* overlaps b\.bmp, area 1"):
+    with pytest.raises(RecipeError, match=r"a\.bmp, area 100,100 .* overlaps b\.bmp, area 300,100"):
         Dataset(recipe(source=source, target=far))
 
 
