@@ -4,7 +4,7 @@ The peer takes the same steps with the same networks on tensors that lie ready, 
 no log, no run folder, no checks, no averages and no image pool around them. Both go on from round
 to round, by turns.
 
-    python tests/benchmarks/train.py [--json] [--quick] [--steps 20]
+    python tests/benchmarks/train.py [--json] [--quick] [--steps 6]
 """
 
 import argparse
@@ -38,8 +38,8 @@ READY = 8
 
 
 def measure(arguments: argparse.Namespace) -> list[Figure]:
-    steps, rounds = (2, 1) if arguments.quick else (arguments.steps[0], 7)
-    side = 64 if arguments.quick else 160
+    steps, rounds = (2, 1) if arguments.quick else (arguments.steps[0], 5)
+    side = 64 if arguments.quick else 128
     kinds: tuple[Kind, ...] = ("cyclegan", "pix2pix")
     return [figure for kind in kinds for figure in one(recipe_of(kind, side), steps, rounds)]
 
@@ -175,4 +175,4 @@ def recipe_of(kind: Kind, side: int) -> Recipe:
 
 
 if __name__ == "__main__":
-    run("train", measure, steps=[20])
+    run("train", measure, steps=[6])
