@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from types import FrameType
+from typing import Any
 
 import numpy as np
 import torch
@@ -99,6 +100,7 @@ class Lesson:
             self.processes.count,
         )
         self._wish = 0
+        self._kept: dict[str, Any] | None = None
 
     def close(self) -> None:
         self.batches.close()
@@ -218,7 +220,10 @@ class Lesson:
             raise NotFiniteError
 
     def _write_checkpoint(self) -> None:
-        values = {"progress": self.progress.values(), **checkpoint.state_of(self.method)}
+        reached = self.progress.values()
+        if reached == self._kept:  # as at the end of a run, just after a validation
+            return
+        values = {"progress": reached, **checkpoint.state_of(self.method)}
         try:
             path = checkpoint.save(self.run.checkpoints, values, self.progress.step)
         except OSError as error:
@@ -227,6 +232,7 @@ class Lesson:
                 "Free some disk space."
             )
         else:
+            self._kept = reached
             self.report.checkpoint(self.progress, path)
 
     def _leading(self, work: Callable[[], None]) -> None:
