@@ -2,7 +2,8 @@
 
 The peer takes the same steps with the same networks on tensors that lie ready, with no slides,
 no log, no run folder, no checks, no averages and no image pool around them. Both go on from round
-to round, by turns.
+to round, by turns. The slides are JPEG tiles on disk, as a scanner leaves them: drawing them
+meanwhile would be measured too.
 
     python tests/benchmarks/train.py [--json] [--quick] [--steps 6]
 """
@@ -15,12 +16,14 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Literal
 
+import tifffile
 import torch
 from torch import Tensor, nn
 
 from stainapp.models.card import Arch
 from stainapp.runs.folder import RunFolder
 from stainapp.runs.recipe import Data, Made, Origin, Recipe, Training
+from stainapp.slides.opening import open_slide
 from tests.benchmarks.measure import Figure, by_turns, median, ratio, run, seconds
 from training.build import build_method
 from training.datasets import Dataset
@@ -33,6 +36,7 @@ from training.tensors import to_network
 
 Kind = Literal["cyclegan", "pix2pix"]
 SHARE_AIM = 0.95
+SLIDE_PX = 4096
 READY = 8
 """Different batches that the peer goes through again and again."""
 
@@ -41,7 +45,11 @@ def measure(arguments: argparse.Namespace) -> list[Figure]:
     steps, rounds = (2, 1) if arguments.quick else (arguments.steps[0], 5)
     side = 64 if arguments.quick else 128
     kinds: tuple[Kind, ...] = ("cyclegan", "pix2pix")
-    return [figure for kind in kinds for figure in one(recipe_of(kind, side), steps, rounds)]
+    with tempfile.TemporaryDirectory() as folder:
+        slides = {stain: drawn(stain, Path(folder)) for stain in ("he", "pas")}
+        return [
+            figure for kind in kinds for figure in one(recipe_of(kind, slides, side), steps, rounds)
+        ]
 
 
 def one(recipe: Recipe, steps: int, rounds: int) -> list[Figure]:
@@ -149,14 +157,23 @@ def wait_for(device: str) -> None:
         torch.cuda.synchronize()
 
 
-def recipe_of(kind: Kind, side: int) -> Recipe:
-    """Return the recipe of a small network over the phantom, as "overnight" is on a processor."""
-    paired = kind == "pix2pix"
-    areas = {"train": (0.0, 0.0, 2048.0, 4096.0), "validation": (2048.0, 0.0, 2048.0, 4096.0)}
+def drawn(stain: str, folder: Path) -> Path:
+    """Write the phantom in a stain into a file."""
+    path = folder / f"{stain}.tif"
+    with closing(open_slide(f"phantom:{stain}:{SLIDE_PX}:3")) as slide:
+        picture = slide.read(0, 0, 0, SLIDE_PX, SLIDE_PX)
+    tifffile.imwrite(path, picture, photometric="rgb", tile=(256, 256), compression="jpeg")
+    return path
 
-    def origins(slide: str) -> tuple[Origin, ...]:
+
+def recipe_of(kind: Kind, slides: dict[str, Path], side: int) -> Recipe:
+    """Return the recipe of a small network over two slides, as "overnight" is on a processor."""
+    half = SLIDE_PX / 2
+    areas = {"train": (0.0, 0.0, half, 2 * half), "validation": (half, 0.0, half, 2 * half)}
+
+    def origins(stain: str) -> tuple[Origin, ...]:
         return tuple(
-            Origin(slide=slide, areas=(area,), split=split)  # type: ignore[arg-type] # its keys
+            Origin(slide=str(slides[stain]), mpp=0.5, areas=(area,), split=split)  # type: ignore[arg-type] # its keys
             for split, area in areas.items()
         )
 
@@ -165,9 +182,9 @@ def recipe_of(kind: Kind, side: int) -> Recipe:
         model=Made(id="bench", name="Bench", source_stain="H&E", target_stain="PAS", mpp=0.5),
         network=Arch(family="resnet", blocks=6, ngf=32, upsampling="resize"),
         data=Data(
-            pairing="paired" if paired else "unpaired",
-            source=origins("phantom:he:4096:3"),
-            target=origins(f"phantom:pas:4096:{3 if paired else 4}"),
+            pairing="paired" if kind == "pix2pix" else "unpaired",
+            source=origins("he"),
+            target=origins("pas"),
             tile_px=side,
         ),
         training=Training(images=10**6, ndf=32, checkpoint_every=10**6, validate_every=10**6),
