@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from stainapp.models.network_stainer import LUMA
+from stainapp.models.optics import LUMA
 from stainapp.models.stainer import Tiles
 from stainapp.slides.reader import RgbImage
 

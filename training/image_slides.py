@@ -13,7 +13,7 @@ import numpy as np
 
 from stainapp.errors import RecipeError, SlideError
 from stainapp.geometry import Rect
-from stainapp.slides.mosaic import Grid
+from stainapp.slides.image_reader import PixelReader
 from stainapp.slides.opening import open_slide
 from stainapp.slides.reader import Level, RgbImage, SlideInfo, SlideReader
 
@@ -146,28 +146,14 @@ class FileSlide:
         """Do nothing: `OpenFiles` closes the file."""
 
 
-class ArraySlide:
+class ArraySlide(PixelReader):
     """An array of pixels."""
 
     def __init__(self, pixels: RgbImage, path: Path, mpp: float) -> None:
         """Take (H, W, 3) uint8, which nobody may change afterwards; ``path`` is a name."""
         height, width = pixels.shape[:2]
-        self._pixels = pixels
-        self._grid = Grid(width, height, width, height)
         identity = hashlib.sha256(pixels.tobytes()).hexdigest()
-        self.info = _image_info(path, "array", width, height, identity, mpp)
-
-    @property
-    def damaged(self) -> tuple[Rect, ...]:
-        return ()
-
-    def read(self, x: int, y: int, level: int, width_px: int, height_px: int) -> RgbImage:
-        if level != 0:
-            raise IndexError(level)
-        return self._grid.read(x, y, width_px, height_px, lambda _column, _row: self._pixels)
-
-    def close(self) -> None:
-        """Do nothing: memory goes by itself."""
+        super().__init__(pixels, _image_info(path, "array", width, height, identity, mpp))
 
 
 def _image_info(

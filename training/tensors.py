@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from stainapp.models.network_stainer import LUMA
+from stainapp.models.optics import LUMA
 from stainapp.models.stainer import Tiles
 
 

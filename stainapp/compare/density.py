@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stainapp.slides.reader import RgbImage
+from stainapp.slides.tissue import optical_density
 
 Density = NDArray[np.float32]
 
@@ -33,8 +34,6 @@ CHANNELS = {"red": (1.0, 0.0, 0.0), "green": (0.0, 1.0, 0.0), "blue": (0.0, 0.0,
 WHITE = 255.0
 """Taken as the light without tissue. It cancels out in a difference of two densities."""
 
-_TABLE = -np.log10(np.maximum(np.arange(256, dtype=np.float32), 1) / np.float32(WHITE))
-
 
 def density(image: RgbImage) -> Density:
     """Return the optical density ``-log10(value / 255)`` of each channel.
@@ -45,8 +44,7 @@ def density(image: RgbImage) -> Density:
     Returns:
         ``(..., 3)`` float32, 0 for white.
     """
-    found: Density = _TABLE[image]
-    return found
+    return optical_density(image, WHITE)
 
 
 def amounts(image: RgbImage, stain: str) -> dict[str, Density]:

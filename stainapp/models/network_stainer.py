@@ -24,13 +24,12 @@ from stainapp.models.device import (
     is_out_of_memory,
     use_cores,
 )
+from stainapp.models.optics import LUMA
 from stainapp.models.slide_state import SlideState
 from stainapp.models.stainer import Notify, Tiles
 
 STATISTICS = "statistics."
 """Prefix in the weights file of the training set's statistics, named as by `slide_norm`."""
-LUMA = (0.299, 0.587, 0.114)
-"""ITU-R BT.601, what Pillow's "L" and the published grey-input models use."""
 CALIBRATION_BYTES = 1 << 31
 """What calibration's one batch may take on a processor, where too much ends the program."""
 

@@ -17,6 +17,9 @@ STAIN_VECTORS = {
 Ruifrok & Johnston, Anal Quant Cytol Histol 23:291-299 (2001), tables 2 and 3.
 """
 
+LUMA = (0.299, 0.587, 0.114)
+"""ITU-R BT.601, what Pillow's "L" and the published grey-input models use."""
+
 
 def optical_density(image: RgbImage, white: float = 255.0) -> NDArray[np.float32]:
     """Turn brightness into absorbance, in which stains add up.

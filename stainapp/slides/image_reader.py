@@ -25,32 +25,14 @@ _bound = Lock()
 warnings.filterwarnings("ignore", module=r"PIL\.TiffImagePlugin")
 
 
-class ImageReader:
-    """An image held in memory; one level, at which it is read without copying twice."""
+class PixelReader:
+    """Pixels held in memory; one level, at which they are read without copying twice."""
 
-    def __init__(self, path: Path) -> None:
-        with _open(path) as image:
-            width, height = image.size
-            if width * height > MOST_PIXELS:
-                raise SlideError(
-                    f"{path} has {width} x {height} pixels, too many for an image that must be "
-                    f"held in memory whole; convert it to a tiled TIFF."
-                )
-            profile, dpi = image.info.get("icc_profile"), image.info.get("dpi")
-            kind = (image.format or "image").lower()
-            self._pixels, colour = _decode(image, profile, path)
-        height, width = self._pixels.shape[:2]
-        mpp, remark = agreed_mpp(*(_um(value) for value in dpi)) if dpi else (None, {})
+    def __init__(self, pixels: RgbImage, info: SlideInfo) -> None:
+        """Take (H, W, 3) uint8, which nobody may change afterwards."""
+        height, width = pixels.shape[:2]
+        self._pixels, self.info = pixels, info
         self._grid = Grid(width, height, width, height)
-        self.info = SlideInfo(
-            path=path,
-            format=kind,
-            levels=(Level(width, height, 1.0),),
-            identity=identity_of(path),
-            mpp=mpp,
-            icc=colour.stated,
-            properties=remark,
-        )
 
     @property
     def damaged(self) -> tuple[Rect, ...]:
@@ -62,7 +44,35 @@ class ImageReader:
         return self._grid.read(x, y, width_px, height_px, lambda _column, _row: self._pixels)
 
     def close(self) -> None:
-        pass
+        """Do nothing: memory goes by itself."""
+
+
+class ImageReader(PixelReader):
+    """An image file."""
+
+    def __init__(self, path: Path) -> None:
+        with _open(path) as image:
+            width, height = image.size
+            if width * height > MOST_PIXELS:
+                raise SlideError(
+                    f"{path} has {width} x {height} pixels, too many for an image that must be "
+                    f"held in memory whole; convert it to a tiled TIFF."
+                )
+            profile, dpi = image.info.get("icc_profile"), image.info.get("dpi")
+            kind = (image.format or "image").lower()
+            pixels, colour = _decode(image, profile, path)
+        height, width = pixels.shape[:2]
+        mpp, remark = agreed_mpp(*(_um(value) for value in dpi)) if dpi else (None, {})
+        info = SlideInfo(
+            path=path,
+            format=kind,
+            levels=(Level(width, height, 1.0),),
+            identity=identity_of(path),
+            mpp=mpp,
+            icc=colour.stated,
+            properties=remark,
+        )
+        super().__init__(pixels, info)
 
 
 def _open(path: Path) -> Image.Image:
