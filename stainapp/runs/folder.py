@@ -12,6 +12,7 @@ run.lock       held while a process works on it
 
 import json
 import os
+import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -107,6 +108,24 @@ class RunFolder:
             ) from error
         except OSError as error:
             raise TrainingError(f"{self.path} cannot be written ({error.strerror}).") from error
+
+    def delete(self) -> None:
+        """Delete the run with all that was learnt; models copied from it stay.
+
+        Raises:
+            TrainingError: a process works on it, or its files are held.
+        """
+        self.lock().release()
+        doomed = self.path.with_name(f".{self.path.name}-{time.time_ns()}")
+        try:
+            self.path.rename(doomed)  # at once, so that nobody meets half a run
+            shutil.rmtree(doomed)
+        except OSError as error:
+            left = doomed if doomed.exists() else self.path
+            raise TrainingError(
+                f"{left} cannot be deleted ({error.strerror}); close what holds its files, "
+                "then delete it by hand."
+            ) from error
 
     def _lock(self) -> FileLock:
         for _ in range(LOCK_TRIES - 1):  # who asks whether it runs holds it for a moment

@@ -38,6 +38,8 @@ class RunWindow(QDialog):
     live_asked = Signal(bool)
     """Stain the view with the newest weights; whether each newer ones are to follow."""
     add_asked = Signal()
+    delete_asked = Signal()
+    """The user has said so twice."""
 
     def __init__(self, watch: RunWatch, recipe: Recipe, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -70,6 +72,7 @@ class RunWindow(QDialog):
         self.follow = QCheckBox("Keep it up to date", self)
         self.follow.setToolTip("Stain the view anew with newer weights, as soon as it is done")
         self.add = QPushButton("Add to models…", self)
+        self.delete = QPushButton("Delete run…", self)
         self._lay_out()
         self._connect()
         self._on_changed()
@@ -102,6 +105,20 @@ class RunWindow(QDialog):
     def stop_now(self, *_: object) -> None:
         self._say_word("stop")
 
+    def ask_to_delete(self) -> None:
+        """Ask, then have the run's folder deleted."""
+        question = QMessageBox(self)
+        question.setWindowTitle("Delete the run")
+        question.setText(f"Delete the training of {self.recipe.model.name} and all it has learnt?")
+        question.setInformativeText(
+            f"The folder {self.watch.folder.path} goes. Models that were added to the picker stay."
+        )
+        delete = question.addButton("Delete", QMessageBox.ButtonRole.DestructiveRole)
+        question.setDefaultButton(question.addButton(QMessageBox.StandardButton.Cancel))
+        delete.clicked.connect(self.delete_asked)
+        self.question = question
+        question.open()
+
     def _paused(self) -> bool:
         return self._said == "pause" or (self._said == "run" and self.watch.state == "paused")
 
@@ -131,6 +148,7 @@ class RunWindow(QDialog):
         buttons.addWidget(self.live)
         buttons.addWidget(self.follow)
         buttons.addStretch(1)
+        buttons.addWidget(self.delete)
         buttons.addWidget(self.add)
         buttons.addWidget(self.pause)
         buttons.addWidget(self.stop)
@@ -144,7 +162,7 @@ class RunWindow(QDialog):
         layout.addWidget(self.tabs, 1)
         layout.addLayout(buttons)
         self.progress.setFixedHeight(8)
-        for button in (self.pause, self.stop, self.live, self.add):
+        for button in (self.pause, self.stop, self.live, self.add, self.delete):
             button.setAutoDefault(False)
         self.resize(1020, 640)
 
@@ -157,6 +175,7 @@ class RunWindow(QDialog):
         self.live.clicked.connect(self._on_live)
         self.follow.toggled.connect(self._on_follow)
         self.add.clicked.connect(self.add_asked)
+        self.delete.clicked.connect(self.ask_to_delete)
 
     def _on_changed(self) -> None:
         story = self.watch.story
@@ -199,6 +218,7 @@ class RunWindow(QDialog):
         awaited = "Staining with the next step…" if self._awaited else "Stain this view now"
         self.live.setText(awaited if going else "Stain this view")
         self.follow.setVisible(going)
+        self.delete.setVisible(watch.known and not watch.running)
         self.add.setVisible(not going)
         self.add.setEnabled(state == "done" or bool(story.validations))
 

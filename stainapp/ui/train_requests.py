@@ -187,6 +187,7 @@ class TrainRequests(QObject):
         window = RunWindow(watch, recipe, self._window)
         window.live_asked.connect(partial(self._on_live_asked, window))
         window.add_asked.connect(partial(self._on_add_asked, window))
+        window.delete_asked.connect(partial(self._on_delete_asked, window))
         window.follow.toggled.connect(self._on_follow)
         window.finished.connect(partial(self._on_window_finished, window))
         self.windows[run.path] = window
@@ -203,6 +204,15 @@ class TrainRequests(QObject):
             window.watch.close()
             window.deleteLater()
             window.watch.deleteLater()
+
+    def _on_delete_asked(self, window: RunWindow) -> None:
+        self._background.run(
+            window.watch.folder.delete, partial(self._on_deleted, window), window.say
+        )
+
+    def _on_deleted(self, window: RunWindow, *_: object) -> None:
+        window.close()
+        self._window.status.show_hint(f"The training of {window.recipe.model.name} is deleted.")
 
     def _on_live_asked(self, window: RunWindow, follow: bool) -> None:
         self.live.show(window.watch, window.recipe.model.id, follow=follow)

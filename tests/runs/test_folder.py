@@ -1,3 +1,4 @@
+import errno
 import json
 import subprocess
 import sys
@@ -60,6 +61,37 @@ def test_one_process_at_a_time_works_on_a_run(tmp_path: Path) -> None:
 
     assert not run.is_running()
     run.lock().release()
+
+
+def test_a_run_is_deleted_whole_and_not_while_it_is_worked_on(tmp_path: Path) -> None:
+    run, beside = RunFolder(tmp_path / "run"), tmp_path / "beside"
+    run.checkpoints.mkdir(parents=True)
+    beside.mkdir()
+    (run.checkpoints / "1.pt").write_bytes(b"learnt")
+    lock = run.lock()
+
+    with pytest.raises(TrainingError, match="another process"):
+        run.delete()
+    assert (run.checkpoints / "1.pt").exists()
+    lock.release()
+    run.delete()
+
+    assert list(tmp_path.iterdir()) == [beside]
+
+
+def test_a_run_whose_files_are_held_is_told_in_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = RunFolder(tmp_path / "run")
+    run.path.mkdir()
+
+    def held(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "rename", held)
+
+    with pytest.raises(TrainingError, match=r"run cannot be deleted \(Permission denied\)"):
+        run.delete()
 
 
 def test_who_asks_whether_a_run_is_on_keeps_nobody_from_beginning(

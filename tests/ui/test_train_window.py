@@ -26,6 +26,7 @@ from stainapp.ui import run_watch, staining, train_dialog, train_origin
 from stainapp.ui.app import App, ViewOptions
 from stainapp.ui.run_add import AddDialog
 from stainapp.ui.run_command import Trainer
+from stainapp.ui.run_list import find_runs
 from stainapp.ui.run_window import RunWindow
 from stainapp.ui.train_dialog import TrainDialog
 from stainapp.ui.train_wish import OriginWish, Values, Wish, write_run
@@ -567,6 +568,25 @@ def test_an_interrupted_run_is_offered_when_the_program_opens(start: Start, wait
     again = start(None)
 
     wait(lambda: any("Not finished" in words for words in again.window.messages.messages))
+
+
+def test_a_run_that_failed_is_deleted_after_a_question(start: Start, wait: Wait) -> None:
+    app = start()
+    window = begin(app, wait)
+    folder = window.watch.folder.path
+    assert window.delete.isHidden()
+    order(window, "step", "fail")
+    wait(lambda: window.watch.state == "failed" and not window.watch.running)
+
+    window.delete.click()
+    click(window.question, "Cancel")
+    assert folder.exists()
+    window.delete.click()
+    click(window.question, "Delete")
+    wait(lambda: not app.train.windows)
+
+    assert not [one for one in folder.parent.iterdir() if folder.name in one.name]
+    assert folder not in [run.folder.path for run in find_runs(folder.parent)]
 
 
 def test_closing_the_run_window_ends_nothing(start: Start, wait: Wait, qtbot: QtBot) -> None:
