@@ -22,6 +22,7 @@ from stainapp.models.card import WEIGHTS_FILE, Arch, ModelCard, sha256_of
 from stainapp.models.network_stainer import STATISTICS
 from stainapp.models.stainer import Tiles
 from stainapp.runs.recipe import RECIPE_FILE, Recipe, portable, write_recipe
+from training.limits import limits_of
 from training.tensors import from_network, to_network
 
 JUDGE_FILE = "judge.safetensors"
@@ -143,6 +144,7 @@ def _card(
     stains = (made.source_stain, made.target_stain)
     tile, halo, multiple, blend = networks.tiling(arch)
     back = ids.get("inverse" if forward else "forward")
+    limits = made.limits or limits_of(recipe)
     name = made.name if forward else made.inverse_name or f"{stains[1]} to {stains[0]} ({made.id})"
     return ModelCard(
         id=ids[direction],
@@ -173,7 +175,7 @@ def _card(
         },
         licence=made.licence,
         citation=(CITATIONS[recipe.method], *made.citation),
-        limits=made.limits if forward else made.inverse_limits or made.limits,
+        limits=limits if forward else made.inverse_limits or limits,
         created=time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime()),
     )
 

@@ -202,3 +202,19 @@ def test_the_card_holds_what_is_needed_to_trust_it(tmp_path: Path, tiles: Tiles)
     assert any("CycleGAN" in one or "cycle-consistent" in one for one in card["citation"])
     names = load_file(tmp_path / "made" / WEIGHTS_FILE)
     assert any(name.startswith(STATISTICS) for name in names)
+
+
+@pytest.mark.parametrize(
+    ("method", "word"), [("cyclegan", "without pairs"), ("pix2pix", "from the grey")]
+)
+def test_a_card_whose_author_said_nothing_names_the_limits_of_how_it_was_taught(
+    method: str, word: str, tmp_path: Path, tiles: Tiles
+) -> None:
+    arch = ARCHS["resnet"]
+
+    card = export(
+        tmp_path, recipe(method), arch, Taught("forward", generator(arch).state_dict(), tiles), {}
+    )
+
+    assert "one slide" in card.limits[0]
+    assert word in card.limits[1]

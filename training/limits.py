@@ -1,0 +1,26 @@
+"""What a model cannot know, from how it was taught: for cards whose author has said nothing."""
+
+from stainapp.runs.recipe import Recipe
+
+BY_PAIRING = {
+    "unpaired": "Learnt without pairs: no pixel was ever compared with the truth, and it draws "
+    "what its target usually looks like. What only the target shows may be missing or made up.",
+    "paired": "Learnt from pairs: what differs between the two sections, or lies where they do "
+    "not meet, it has learnt as well.",
+    "self": "Made from the grey of a slide: what differed in hue alone is lost.",
+}
+
+
+def limits_of(recipe: Recipe) -> tuple[str, ...]:
+    """Return a sentence on what was seen and one on how, each true of any such training."""
+    origins = (*recipe.data.source, *recipe.data.target)
+    slides = {one.slide for one in origins if one.slide and one.split != "validation"}
+    seen = f"from {_counted(len(slides))}" if slides else "from the images of its data set alone"
+    return (
+        f"Learnt {seen}: on other tissue, stainings and scanners it may be wrong.",
+        BY_PAIRING[recipe.data.pairing],
+    )
+
+
+def _counted(number: int) -> str:
+    return "one slide" if number == 1 else f"{number} slides"
