@@ -114,7 +114,7 @@ def _add_models(to: "Subparsers") -> None:
     listing = verbs.add_parser("list", help="all models")
     listing.set_defaults(run=commands.models_list)
     show = verbs.add_parser("show", help="a model's card")
-    show.add_argument("id")
+    show.add_argument("model", metavar="MODEL", help="an id or a folder")
     show.set_defaults(run=commands.models_show)
     check = verbs.add_parser("check", help="check a model's folder")
     check.add_argument("folder", type=Path)
@@ -136,7 +136,7 @@ def _add_models(to: "Subparsers") -> None:
 def _add_stain(to: "Subparsers") -> None:
     stain = to.add_parser("stain", help="stain slides into OME-TIFF files")
     stain.add_argument("slides", nargs="+", metavar="SLIDE")
-    stain.add_argument("--model", required=True, metavar="ID")
+    stain.add_argument("--model", required=True, metavar="MODEL", help="an id, or a model's folder")
     stain.add_argument("-o", "--output", required=True, type=Path, metavar="FILE_OR_DIR")
     stain.add_argument(
         "--region",

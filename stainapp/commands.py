@@ -120,7 +120,7 @@ def models_list(args: argparse.Namespace) -> int:
 def models_show(args: argparse.Namespace) -> int:
     from stainapp.models.store import default_store
 
-    found = default_store().find(args.id)
+    found = default_store().at(args.model)
     print(json.dumps(asdict(found.card), indent=2, ensure_ascii=False))
     return DONE
 
@@ -167,7 +167,7 @@ def stain(args: argparse.Namespace) -> int:
     from stainapp.models.store import default_store
     from stainapp.progress import progress_line
 
-    model = default_store().find(args.model)
+    model = default_store().at(args.model)
     several = len(args.slides) > 1
     if several and args.region is not None:
         complain("--region takes one slide; run one command a slide.")

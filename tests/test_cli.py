@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from resources import resource
 from stainapp import __version__
 from stainapp.cli import main
 from stainapp.commands import DONE, FAILED, MISUSED, verdict
@@ -115,6 +116,14 @@ def test_an_unknown_model_is_named(tmp_path: Path, capsys: pytest.CaptureFixture
     assert code == FAILED
     assert "macenco" in error
     assert "macenko" in error
+
+
+@pytest.mark.parametrize("name", ["macenko", str(resource("models") / "macenko")])
+def test_a_model_is_named_by_its_id_or_its_folder(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["models", "show", name]) == DONE
+    assert json.loads(capsys.readouterr().out)["id"] == "macenko"
 
 
 def test_a_region_is_stained_into_a_file_that_verifies(

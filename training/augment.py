@@ -1,7 +1,9 @@
 """What is done to tiles so that a network sees more than there is.
 
 Turns and stain strength for what is learnt from; DiffAugment, the same for real and generated
-images, for what a discriminator sees (Zhao et al. 2020, arXiv 2006.10738).
+images, for what a discriminator sees (Zhao et al. 2020, arXiv 2006.10738), with its colour
+changes at 0.4 of the paper's strength and its square at half the side: in a stain the colour is
+what is to be learnt.
 """
 
 from dataclasses import dataclass

@@ -9,7 +9,7 @@ is steps times batch, so that a recipe means the same on one processor and on ei
 import math
 import re
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -329,7 +329,8 @@ def read_recipe(path: Path, data: Path | None = None) -> Recipe:
 
     Args:
         path: the recipe.
-        data: a folder where its files are looked for, after the recipe's own.
+        data: a folder where its files are looked for, after the recipe's own; also those
+            that are gone from where an absolute path says, by their name.
 
     Raises:
         RecipeError: the file is missing or no TOML, or a field is unknown, missing or
@@ -341,34 +342,36 @@ def read_recipe(path: Path, data: Path | None = None) -> Recipe:
         raise RecipeError(f"The recipe {path} cannot be read ({error.strerror}).") from error
     except ValueError as error:
         raise RecipeError(f"The recipe {path} is no TOML: {error}.") from error
-    folders = [path.resolve().parent, *([data.resolve()] if data else [])]
-    return located(recipe_from(values, str(path)), folders)
+    return located(
+        recipe_from(values, str(path)), path.resolve().parent, data.resolve() if data else None
+    )
 
 
-def located(recipe: Recipe, folders: Sequence[Path]) -> Recipe:
-    """Return the recipe with every relative path made absolute.
+def located(recipe: Recipe, beside: Path, data: Path | None = None) -> Recipe:
+    """Return the recipe with every path absolute, as `read_recipe` finds it from ``beside``.
 
     Raises:
-        RecipeError: a file is in none of the folders.
+        RecipeError: a file is in neither folder.
     """
 
     def found(path: str) -> str:
         if not path or is_address(path):
             return path
-        for place in (folder / path for folder in folders):  # an absolute path stays itself
+        places = [beside / path]  # an absolute path stays itself
+        if data is not None:
+            places += [data / path, data / Path(path).name]
+        for place in places:
             if place.exists():
                 return str(place)
-        where = "does not exist" if Path(path).is_absolute() else f"is not in {_either(folders)}"
+        where = f"is not in {beside}" + (f" or {data}" if data else "")
+        if Path(path).is_absolute():
+            where = "does not exist" + (f" and is not in {data}" if data else "")
         raise RecipeError(
             f"The recipe names {path}, which {where}; "
             "correct the path, or say where it lies with --data."
         )
 
     return _with_paths(recipe, found)
-
-
-def _either(folders: Sequence[Path]) -> str:
-    return " or ".join(map(str, folders))
 
 
 def recipe_from(values: dict[str, Any], where: str) -> Recipe:

@@ -170,20 +170,28 @@ def test_a_file_in_neither_folder_is_named_with_both(tmp_path: Path) -> None:
     recipe = recipe_from(changed("data.source.0.slide", "gone.svs"), "recipe.toml")
 
     with pytest.raises(RecipeError, match=r"names gone\.svs, which is not in /one or /two"):
-        located(recipe, [Path("/one"), Path("/two")])
+        located(recipe, Path("/one"), Path("/two"))
 
 
-def test_an_absolute_path_that_is_gone_is_looked_for_nowhere_else(tmp_path: Path) -> None:
+def test_an_absolute_path_that_is_gone_is_looked_for_in_the_data_alone(tmp_path: Path) -> None:
     recipe = recipe_from(changed("data.source.0.slide", "/no/a.svs"), "recipe.toml")
+    beside, data = tmp_path / "recipes", tmp_path / "data"
+    for folder in (beside, data):
+        folder.mkdir()
+    (beside / "a.svs").touch()
 
-    with pytest.raises(RecipeError, match=r"names /no/a\.svs, which does not exist"):
-        located(recipe, [tmp_path])
+    with pytest.raises(RecipeError, match=r"names /no/a\.svs, which does not exist; correct"):
+        located(recipe, beside)
+    with pytest.raises(RecipeError, match=r"does not exist and is not in .*data; correct"):
+        located(recipe, beside, data)
+    (data / "a.svs").touch()
+    assert located(recipe, beside, data).data.source[0].slide == str(data / "a.svs")
 
 
 def test_made_up_slides_are_no_paths(tmp_path: Path) -> None:
     recipe = recipe_from(GOOD, "recipe.toml")
 
-    assert located(recipe, [tmp_path]) == recipe
+    assert located(recipe, tmp_path) == recipe
     assert portable(recipe) == recipe
 
 
@@ -192,7 +200,7 @@ def test_files_and_folders_of_all_kinds_are_found(tmp_path: Path, key: str) -> N
     (tmp_path / "there").touch()
     values = {**GOOD, "data": {"pairing": "unpaired", key: "there"}}
 
-    recipe = located(recipe_from(values, "recipe.toml"), [tmp_path])
+    recipe = located(recipe_from(values, "recipe.toml"), tmp_path)
 
     assert getattr(recipe.data, key) == str(tmp_path / "there")
     assert getattr(portable(recipe).data, key) == "there"
