@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from stainapp.compare.figure import figure
+from stainapp.compare.figure import abreast, figure
 from stainapp.errors import StainAppError
 from stainapp.models.card import ModelCard
 from stainapp.runs.folder import RunFolder
@@ -27,7 +27,7 @@ from training.validation import Judged, judge
 log = logging.getLogger(__name__)
 
 SHOWN = 6
-"""Rows of a picture of samples."""
+"""Tiles in a picture of samples."""
 NORM_PX = 16 * 256**2
 """Pixels of the training tiles that norm statistics are taken from."""
 
@@ -199,7 +199,7 @@ class Watch:
         headings = ("source", "generated", judged.beside_name)
         try:
             self._run.samples.mkdir(exist_ok=True)
-            figure(rows, headings, path, self._recipe.model.mpp)
+            figure(*abreast(rows, headings), path, self._recipe.model.mpp)
         except (StainAppError, OSError) as error:
             self._report.notice(f"No picture of samples was written: {error}")
             return

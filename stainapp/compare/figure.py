@@ -83,6 +83,16 @@ def grid(
     return image
 
 
+def abreast(
+    rows: Sequence[Sequence[RgbImage]], headings: Sequence[str]
+) -> tuple[Sequence[Sequence[RgbImage]], Sequence[str]]:
+    """Return rows and headings with two rows in one, as fits a screen; an odd number stays."""
+    if len(rows) % 2:
+        return rows, headings
+    pairs = zip(rows[::2], rows[1::2], strict=True)
+    return [[*first, *second] for first, second in pairs], [*headings, *headings]
+
+
 def _size(
     rows: Sequence[Sequence[RgbImage]], headings: Sequence[str], captions: Sequence[str]
 ) -> tuple[int, int]:

@@ -59,7 +59,7 @@ class FittedPicture(QWidget):
 
 
 class SamplePictures(QWidget):
-    """The newest grid source | generated | target; the slider leads back to earlier ones."""
+    """The newest grid source | generated | target, twice abreast; the slider leads back."""
 
     def __init__(self, folder: Path, parent: QWidget | None = None) -> None:
         super().__init__(parent)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stainapp.compare.figure import figure, grid
+from stainapp.compare.figure import abreast, figure, grid
 from stainapp.errors import ExportError, StainAppError
 from stainapp.slides.reader import RgbImage
 from tests.compare.tissue import MPP, tiles
@@ -39,6 +39,17 @@ def test_a_scale_bar_and_captions_are_drawn() -> None:
     bare = grid(rows(), HEADINGS, None, ["one", "two"])
     changed = np.argwhere((np.array(full) != np.array(bare)).any(axis=2))
     assert changed.max(axis=0)[1] < 140  # the bar lies in the first picture alone
+
+
+def test_two_rows_abreast_hold_the_same_pictures_in_half_the_height() -> None:
+    four = rows(4)
+
+    wide, headings = abreast(four, HEADINGS)
+
+    assert headings == HEADINGS * 2
+    assert [id(one) for row in wide for one in row] == [id(one) for row in four for one in row]
+    assert grid(wide, headings).height < 0.6 * grid(four, HEADINGS).height
+    assert abreast(rows(3), HEADINGS)[1] == HEADINGS
 
 
 def test_a_long_heading_does_not_run_into_the_next() -> None:
