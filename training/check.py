@@ -15,9 +15,10 @@ from stainapp.models.device import is_out_of_memory
 from stainapp.runs.recipe import Recipe
 from training import checkpoint
 from training.build import arch_of, build_method
-from training.datasets import SOURCE, TARGET, Dataset
+from training.datasets import Dataset
 from training.fields import Field
 from training.method import Images, Method, Setting
+from training.rooms import SOURCE, TARGET
 from training.tensors import to_network
 
 TIMED_STEPS = 2

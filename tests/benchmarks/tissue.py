@@ -38,9 +38,10 @@ from stainapp.runs.recipe import RECIPE_FILE, Recipe, read_recipe
 from stainapp.slides.reader import RgbImage, SlideReader
 from tests.benchmarks.bars import Finding, conclude, of_interval, of_row
 from tests.benchmarks.measure import DATA, hardware
-from training.datasets import SOURCE, TARGET, Dataset
+from training.datasets import Dataset
 from training.export import model_ids
 from training.fields import Field, SplitName
+from training.rooms import SOURCE, TARGET
 
 TILE_PX = 256
 BLOCK_UM = 1000.0

@@ -18,8 +18,9 @@ from stainapp.slides.tiff_reader import TiffReader
 from tests.training.pictures import recipe, slide, slide_with_pieces, texture, write
 from training import datasets
 from training.candidates import Slides, working_scale
-from training.datasets import SOURCE, Dataset
+from training.datasets import Dataset
 from training.grey import grey_of
+from training.rooms import SOURCE
 from training.tile_quality import quality
 
 

@@ -14,8 +14,9 @@ import pytest
 from stainapp.errors import RecipeError
 from stainapp.runs.recipe import Origin, Recipe
 from tests.training.pictures import folder, recipe, slide, slide_with_pieces, texture, write
-from training.datasets import SOURCE, TARGET, Dataset
+from training.datasets import Dataset
 from training.fields import Field
+from training.rooms import SOURCE, TARGET
 
 DRAWS = 10_000
 
@@ -61,11 +62,11 @@ def common_with(learnt: np.ndarray, judged: tuple[float, ...]) -> np.ndarray:
 def assert_no_leak(data: Dataset, stain: int, draws: int = 2_000) -> None:
     rng = np.random.default_rng(1)
     side, judged_side = data._data.tile_px, data._data.validation_px
-    drawn = [data._place(stain, rng) for _ in range(draws)]
+    drawn = [data.rooms[stain, "train"].draw(rng) for _ in range(draws)]
     assert {field.split for field, _, _ in drawn} == {"train"}
     learnt = np.array([rectangle(field, i, j, side) for field, i, j in drawn])
     count = 0
-    for field, i, j in data._side_by_side(stain, "validation", judged_side, 60):
+    for field, i, j in data.rooms[stain, "validation"].side_by_side(judged_side, 60, 0):
         assert not common_with(learnt, rectangle(field, i, j, judged_side)).any()
         count += 1
     assert count
@@ -240,7 +241,9 @@ def test_tiles_keep_out_of_holes_and_of_what_lies_between_polygons(
 
     with opened(recipe(source=source, target=far, min_tissue=0.0)) as data:
         rng = np.random.default_rng(0)
-        drawn = np.array([rectangle(*data._place(SOURCE, rng), 64) for _ in range(2000)])
+        drawn = np.array(
+            [rectangle(*data.rooms[SOURCE, "train"].draw(rng), 64) for _ in range(2000)]
+        )
 
     assert not common_with(drawn, (200, 200, 300, 300)).any()
     assert not common_with(drawn, (450, 0, 600, 1024)).any()
