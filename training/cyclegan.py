@@ -64,7 +64,7 @@ class CycleGan:
         judges = (self._seen_by("source", images), self._seen_by("target", images))
         with self._setting.precise():
             losses, fake_source, fake_target = self._generating(
-                images.source, images.target, *judges
+                images.source, images.target, *judges, identity=self._minds_identity(images.first)
             )
         learn(torch.stack(list(losses.values())).sum(), self.optimisers["generators"], self.scaler)
         for name, net in self.generators.items():
@@ -85,6 +85,15 @@ class CycleGan:
         )
         self.scaler.update()
         return {name: loss.detach() for name, loss in {**losses, **judged}.items()}
+
+    def _minds_identity(self, image: int) -> bool:
+        """Tell whether an image of its own stain must come out of a generator as it went in.
+
+        Only at first, where the recipe says so (Kaneko & Kameoka 2017, arXiv 1711.11293).
+        """
+        weights = self._setting.recipe.losses
+        ended = 0 < weights.identity_images <= image
+        return weights.identity > 0 and not ended
 
     def _seen_by(self, name: str, images: Images) -> "_Judge":
         stream = 4 if name == "source" else 5
@@ -123,11 +132,17 @@ class _Generating(nn.Module):
         self._by_batch = ties_images(self)
 
     def forward(
-        self, source: Tensor, target: Tensor, source_judge: _Judge, target_judge: _Judge
+        self,
+        source: Tensor,
+        target: Tensor,
+        source_judge: _Judge,
+        target_judge: _Judge,
+        *,
+        identity: bool,
     ) -> tuple[Losses, Tensor, Tensor]:
         weights = self._weights
-        made_target, same_source_in = self._both(self.to_target, source, target)
-        made_source, same_target_in = self._both(self.to_source, target, source)
+        made_target, same_source_in = self._both(self.to_target, source, target, identity)
+        made_source, same_target_in = self._both(self.to_source, target, source, identity)
         losses = {
             "adversarial target": weights.adversarial
             * gan_loss(target_judge(made_target), weights.gan, real=True),
@@ -141,9 +156,11 @@ class _Generating(nn.Module):
             losses["identity source"] = weights.identity * l1(same_target_in, source)
         return losses, made_source, made_target
 
-    def _both(self, net: nn.Module, other: Tensor, own: Tensor) -> tuple[Tensor, Tensor | None]:
+    def _both(
+        self, net: nn.Module, other: Tensor, own: Tensor, identity: bool
+    ) -> tuple[Tensor, Tensor | None]:
         """Return what a generator makes of the other stain and, if it matters, of its own."""
-        if self._weights.identity == 0:
+        if not identity:
             return net(other), None
         if self._by_batch:  # whose statistics must not mix the stains
             return net(other), net(own)

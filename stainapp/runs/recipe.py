@@ -206,6 +206,9 @@ class Losses:
     gan: Literal["lsgan", "bce"] = "lsgan"
     cycle: float = 10.0
     identity: float = 5.0
+    identity_images: int = 0
+    """CycleGAN: images after which the identity loss ends; 0 never. It guides the beginning, and
+    later holds on to hues that a stain has to change."""
     l1: float = 100.0
     pyramid_octaves: int = 0
     """Pix2Pix: blurred octaves beside the full one, for pairs not aligned to the pixel; 0..4."""
@@ -214,6 +217,7 @@ class Losses:
         weights = ("adversarial", "cycle", "identity", "l1")
         return [
             *(_range(name, getattr(self, name), 0, 1e6) for name in weights),
+            _least("identity_images", self.identity_images, 0),
             _range("pyramid_octaves", self.pyramid_octaves, 0, 4),
         ]
 

@@ -78,6 +78,14 @@ ROWS = (
     Row("losses", "adversarial", "Its weight", _real(0.0, 100.0, 2, 0.5), "Adversarial weight"),
     Row("losses", "cycle", "Cycle weight", _real(0, 1000, 1, 1), "There and back", "cyclegan"),
     Row("losses", "identity", "Identity weight", _real(0, 1000, 1, 1), "Own stain", "cyclegan"),
+    Row(
+        "losses",
+        "identity_images",
+        "Identity until",
+        _whole(0, 100_000_000, 1_000),
+        "Images after which the identity loss ends, so that hues may change; 0 never",
+        "cyclegan",
+    ),
     Row("losses", "l1", "L1 weight", _real(0, 1000, 1, 10), "Weight of the pairs", "pix2pix"),
     Row(
         "losses",
