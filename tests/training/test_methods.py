@@ -1,5 +1,6 @@
 """What holds for a step of every method, and for the judges within."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -70,6 +71,16 @@ def test_a_batch_norm_learns_from_real_and_generated_images_apart(kind: Any) -> 
                and k.endswith("num_batches_tracked")]  # fmt: skip
     assert set(counted) == {3}  # one look of the generator's, two of its own
     assert all(bool(loss.isfinite()) for loss in losses.values())
+
+
+@pytest.mark.parametrize(("ends", "minded"), [(0, [0, 1, 2]), (2, [0, 1])])
+def test_the_identity_loss_guides_the_beginning_or_all(ends: int, minded: list[int]) -> None:
+    recipe = small("cyclegan")
+    method = method_of(replace(recipe, losses=replace(recipe.losses, identity_images=ends)))
+
+    losses = [method.step(images(number)) for number in range(3)]
+
+    assert [number for number, one in enumerate(losses) if "identity target" in one] == minded
 
 
 class OverflowingScaler:
