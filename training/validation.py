@@ -62,7 +62,9 @@ def judge(folders: Mapping[str, Path], tiles: JudgeTiles, device: str, data: Dat
     cycled = stained_as_seen(folders["inverse"], forward, device)
     errors = _density_errors(cycled, tiles.source)
     metrics["cycle error (OD)"] = float(errors.mean())
-    score = metrics[name] + metrics[f"{name} inverse"]
+    # what a stain left as it is comes to may differ many times over between the two ways
+    score = metrics[name] / max(1.0, _distance(tiles.target, tiles.source))
+    score += metrics[f"{name} inverse"] / max(1.0, _distance(tiles.source, tiles.target))
     worst = tuple(int(n) for n in np.argsort(-errors))
     shown = tiles.target[np.arange(len(forward)) % len(tiles.target)]
     return Judged(metrics, score, tiles.source, forward, shown, "real, elsewhere", worst)
