@@ -71,6 +71,8 @@ class Watch:
             )
             if best:
                 self._keep(draft)
+            else:
+                shutil.rmtree(draft, ignore_errors=True)
         except OSError as error:
             self._report.notice(
                 f"No model could be written ({error.strerror}); the one before it is kept. "
