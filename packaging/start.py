@@ -30,7 +30,9 @@ from qt_libraries import (
 )
 
 OUT = ROOT / "out"
-SAMPLE, MODEL, REGION = "phantom:he:8000:7", "macenko", "2000,2000,1024,1024"
+SAMPLE, MODEL, REGION = "phantom:he:8000:7", "he-to-pas-colon", "2000,2000,1024,1024"
+PLACE = ("--at", "2600,2400", "--zoom", "10")
+VIEW = ("view", SAMPLE, "--model", MODEL, "--layout", "side-by-side", *PLACE)
 CHECKS: tuple[tuple[str, ...], ...] = (
     ("ruff", "format", "--check", "."),
     ("ruff", "check", "."),
@@ -105,7 +107,7 @@ def stainapp(arguments: Sequence[str]) -> int:
 
 
 def show_sample() -> int:
-    return stainapp(["view", SAMPLE, "--model", MODEL, "--layout", "side-by-side"])
+    return stainapp(VIEW)
 
 
 def stain_sample() -> int:
@@ -115,8 +117,7 @@ def stain_sample() -> int:
     stained, window = OUT / f"sample-{MODEL}.ome.tiff", OUT / "window.png"
     stained.unlink(missing_ok=True)  # of an earlier run
     code = stainapp(["stain", SAMPLE, "--model", MODEL, "--region", REGION, "-o", str(stained)])
-    view = ["view", SAMPLE, "--model", MODEL, "--layout", "side-by-side"]
-    code = code or stainapp([*view, "--screenshot", str(window)])
+    code = code or stainapp([*VIEW, "--screenshot", str(window)])
     if code == 0:
         say(f"Stained slide: {stained}\nThe window:    {window}")
     return code

@@ -17,6 +17,10 @@ BLOCK_UM = 1000.0
 """Side of the blocks that a large region is parted into for intervals."""
 
 
+BLOCK_WORD = ", block "
+"""Between a region's name and its block's."""
+
+
 @dataclass(frozen=True)
 class Cut:
     """A tile, and where it was cut."""
@@ -36,7 +40,7 @@ class Cut:
         extent = max(field.area.width, field.area.height) / field.scale.step
         if extent <= block:
             return field.name
-        return f"{field.name}, block {int(self.j // block)}.{int(self.i // block)}"
+        return f"{field.name}{BLOCK_WORD}{int(self.j // block)}.{int(self.i // block)}"
 
     @cached_property
     def quality(self) -> float:

@@ -19,6 +19,7 @@ from stainapp.errors import ModelError
 from stainapp.models.opening import open_stainer
 from stainapp.models.stainer import Tiles
 from stainapp.models.store import default_store
+from training.cuts import BLOCK_WORD
 from training.datasets import JudgeTiles
 from training.grey import grey_of
 
@@ -143,7 +144,7 @@ def judge_model(subject: Subject) -> Verdict:
 
 def for_card(table: Table, tiles: JudgeTiles) -> tuple[Mapping[str, object], ...]:
     """Return the model's and the baselines' rows as a card holds them."""
-    held_out = ", ".join(sorted(set(tiles.source_fields)))
+    held_out = ", ".join(sorted({name.partition(BLOCK_WORD)[0] for name in tiles.source_fields}))
     return tuple(_short(row, held_out) for row in table.rows if row.estimate is not None)
 
 
