@@ -126,6 +126,17 @@ class Dataset:
         """Return tiles of the training fields of both stains, to take norm statistics from."""
         return stacks(self._fixed_tiles("train", side, count))
 
+    def learnt_tiles(self, count: int) -> tuple[Tiles, Tiles]:
+        """Return tiles of the training fields of both stains to set beside those judged by.
+
+        As large as these, since what is told of a tile depends on its size; where the training
+        fields have no room for that, as large as those learnt from.
+        """
+        try:
+            return self.calibration_tiles(count, self._data.validation_px)
+        except RecipeError:
+            return self.calibration_tiles(count, self._data.tile_px)
+
     def count_tiles(self, split: SplitName) -> int:
         """Return how many tiles fit side by side into the scarcer stain's tissue."""
         tissue_px = min(self.rooms[stain, split].tissue_px for stain in self._stains)

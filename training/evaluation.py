@@ -23,6 +23,8 @@ from training.cuts import BLOCK_WORD
 from training.datasets import JudgeTiles
 from training.grey import grey_of
 
+LEARNT = 64
+"""Tiles of each stain that the baselines are fitted to."""
 SHOWN = 8
 """Rows of the picture of the worst tiles."""
 
@@ -34,8 +36,9 @@ class Subject:
     folder: Path
     tiles: JudgeTiles
     """Its source is what the model stains."""
-    norm_tiles: tuple[Tiles, Tiles]
-    """Of the source and of the target stain, to fit the baselines to: not those judged by."""
+    learnt: tuple[Tiles, Tiles]
+    """Of the source and of the target stain, to fit the baselines to: not those judged by, where
+    there are others."""
     stains: tuple[str, str]
     mpp: float
     paired: bool
@@ -47,11 +50,11 @@ class Subject:
 
     def reversed(self, folder: Path) -> "Subject":
         """Return the way back, which is the model in another folder."""
-        tiles, norm = self.tiles, self.norm_tiles
+        tiles, learnt = self.tiles, self.learnt
         return Subject(
             folder=folder,
             tiles=JudgeTiles(tiles.target, tiles.source, tiles.target_fields, tiles.source_fields),
-            norm_tiles=(norm[1], norm[0]),
+            learnt=(learnt[1], learnt[0]),
             stains=(self.stains[1], self.stains[0]),
             mpp=self.mpp,
             paired=self.paired,
@@ -116,10 +119,10 @@ def judge_model(subject: Subject) -> Verdict:
     parent = _folder_of(subject.parent)
     if parent is not None:
         made["parent"] = stained_as_seen(parent, tiles.source, device)
-    shown, fit = tiles.source, subject.norm_tiles[0]
+    shown, fit = tiles.source, subject.learnt[0]
     if subject.grey:
         shown, fit = grey_of(shown), grey_of(fit)
-    baselines = fit_baselines(fit, subject.norm_tiles[1])
+    baselines = fit_baselines(fit, subject.learnt[1])
     made |= {name: run(shown) for name, run in baselines.items()}
     cycled = {}
     if subject.inverse is not None:
@@ -128,18 +131,19 @@ def judge_model(subject: Subject) -> Verdict:
         TileSet(shown, tiles.source_fields, subject.stains[0], subject.mpp),
         TileSet(tiles.target, tiles.target_fields, subject.stains[1], subject.mpp),
         paired=subject.paired,
-        another=None
-        if subject.paired
-        else TileSet(
-            subject.norm_tiles[1],
-            ["other regions"] * len(subject.norm_tiles[1]),
-            subject.stains[1],
-            subject.mpp,
-        ),
+        another=None if subject.paired else _other_real(subject),
     )
     table = evaluate(question, made, cycled)
     beside = tiles.target[np.arange(len(shown)) % len(tiles.target)]
     return Verdict(table, shown, made["model"], beside, subject.mpp, subject.paired)
+
+
+def _other_real(subject: Subject) -> TileSet | None:
+    """Return real tiles of other regions, if there are any that can be set beside those judged."""
+    judged, learnt = subject.tiles.target, subject.learnt[1]
+    if learnt is judged or learnt.shape[1:] != judged.shape[1:]:
+        return None
+    return TileSet(learnt, ["other regions"] * len(learnt), subject.stains[1], subject.mpp)
 
 
 def for_card(table: Table, tiles: JudgeTiles) -> tuple[Mapping[str, object], ...]:

@@ -11,10 +11,8 @@ from stainapp.models.card import ANY_STAIN, ModelCard
 from stainapp.models.store import Found, Store
 from stainapp.runs.recipe import RECIPE_FILE, Data, Made, Recipe, read_recipe
 from training.datasets import Dataset
-from training.evaluation import Subject, Verdict, judge_model
+from training.evaluation import LEARNT, Subject, Verdict, judge_model
 
-NORM_TILES = 16
-"""Tiles of what was learnt from, that the baselines are fitted to."""
 TILES, TILE_PX = 64, 256
 """What files are cut into."""
 
@@ -40,14 +38,12 @@ def judge(
     back = _is_backward(card, recipe)
     with closing(Dataset(recipe, learns=learns)) as tiles:
         judged = tiles.judge_tiles()
-        side, paired, grey = recipe.data.tile_px, tiles.paired, tiles.grey
-        norm = (
-            tiles.calibration_tiles(NORM_TILES, side) if learns else (judged.source, judged.target)
-        )
+        paired, grey = tiles.paired, tiles.grey
+        learnt = tiles.learnt_tiles(LEARNT) if learns else (judged.source, judged.target)
     subject = Subject(
         folder=found.folder,
         tiles=judged,
-        norm_tiles=norm,
+        learnt=learnt,
         stains=(recipe.model.source_stain, recipe.model.target_stain),
         mpp=recipe.model.mpp,
         paired=paired,

@@ -17,7 +17,7 @@ from stainapp.runs.folder import RunFolder
 from stainapp.runs.recipe import Recipe
 from training.build import arch_of, inverse_parent
 from training.datasets import Dataset, JudgeTiles
-from training.evaluation import Subject, for_card, judge_model
+from training.evaluation import LEARNT, Subject, for_card, judge_model
 from training.export import Taught, export, model_ids
 from training.method import JUDGES, Method
 from training.progress import Progress
@@ -109,12 +109,12 @@ class Watch:
                 self._report.notice(f"{ids[direction]} could not be measured: {error}")
 
     def _subjects(self, ids: Mapping[str, str]) -> dict[str, Subject]:
-        made, norm = self._recipe.model, self._norm_tiles
+        made = self._recipe.model
         inverse = self._run.model / ids["inverse"] if "inverse" in ids else None
         forward = Subject(
             folder=self._run.model / ids["forward"],
             tiles=self._judge_tiles,
-            norm_tiles=(norm["forward"], norm["inverse"]),
+            learnt=self._data.learnt_tiles(LEARNT),
             stains=(made.source_stain, made.target_stain),
             mpp=made.mpp,
             paired=self._data.paired,

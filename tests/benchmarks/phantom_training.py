@@ -83,7 +83,7 @@ def measured(recipe: Recipe, model: Path, count: int) -> Table:
             Subject(
                 folder=model,
                 tiles=others.judge_tiles(),
-                norm_tiles=own.calibration_tiles(16, 256),
+                learnt=own.calibration_tiles(16, 256),
                 stains=(made.source_stain, made.target_stain),
                 mpp=made.mpp,
                 paired=True,

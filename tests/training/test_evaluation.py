@@ -30,7 +30,7 @@ def subject(folder: Path, tiles: JudgeTiles) -> Subject:
     return Subject(
         folder=folder,
         tiles=tiles,
-        norm_tiles=(cut("H&E", 6)[:4], cut("PAS", 6)[:4]),
+        learnt=(cut("H&E", 6)[:4], cut("PAS", 6)[:4]),
         stains=("H&E", "PAS"),
         mpp=0.5,
         paired=True,
@@ -107,3 +107,22 @@ def test_the_worst_tiles_are_drawn(tmp_path: Path, tiles: JudgeTiles) -> None:
     scores = [one.score for one in verdict.table.worst]
     assert scores == sorted(scores)
     assert (tmp_path / "worst.png").stat().st_size > 1000
+
+
+def test_real_tissue_is_set_beside_real_only_as_other_tiles_of_the_same_size(
+    tmp_path: Path, tiles: JudgeTiles
+) -> None:
+    asked = replace(subject(identity_model(tmp_path / "same"), tiles), paired=False)
+    smaller = (cut("H&E", 6)[:, :96, :96], cut("PAS", 6)[:, :96, :96])
+    own = (tiles.source, tiles.target)
+
+    shown = {
+        name: "real" in {row.subject for row in judge_model(replace(asked, learnt=some)).table.rows}
+        for name, some in (
+            ("others", (cut("H&E", 6), cut("PAS", 6))),
+            ("smaller", smaller),
+            ("own", own),
+        )
+    }
+
+    assert shown == {"others": True, "smaller": False, "own": False}
