@@ -38,16 +38,14 @@ from stainapp.runs.recipe import RECIPE_FILE, Recipe, read_recipe
 from stainapp.slides.reader import RgbImage, SlideReader
 from tests.benchmarks.bars import Finding, conclude, of_interval, of_row
 from tests.benchmarks.measure import DATA, hardware
+from training.cuts import BLOCK_UM
 from training.datasets import Dataset
+from training.evaluation import LEARNT
 from training.export import model_ids
 from training.fields import Field, SplitName
 from training.rooms import SOURCE, TARGET
 
 TILE_PX = 256
-BLOCK_UM = 1000.0
-"""Side of the squares of tissue that intervals resample and the classifier's split keeps whole."""
-FITTED_TO = 64
-"""Tiles of each stain, of the pieces learnt from, that the baselines are fitted to."""
 CLOSED_FORM = "mean and deviation"
 """The baseline that comes closest."""
 
@@ -143,7 +141,7 @@ def _cut(recipe: Recipe, card: ModelCard, folder: Path, most: int | None) -> Tis
         another = _sample(_some(others, len(target.images)))
         _say(f"staining {len(held)} tiles")
         virtual = source.of(_stained(held, folder, recipe.model.mpp))
-        fits = data.calibration_tiles(FITTED_TO, TILE_PX)
+        fits = data.calibration_tiles(LEARNT, TILE_PX)
     baselines = fit_baselines(fits[ours], fits[theirs])
     mapped = {name: run(source.images) for name, run in baselines.items()}
     return Tissue(source, virtual, mapped, target, another)
