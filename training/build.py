@@ -15,8 +15,9 @@ from stainapp.models.store import Found, default_store
 from stainapp.runs.recipe import Recipe
 from training.batch_norm import synchronised
 from training.cyclegan import CycleGan
-from training.discriminators import PatchDiscriminator, initialise
+from training.discriminators import PatchDiscriminator
 from training.export import JUDGE_FILE
+from training.first_weights import initialise
 from training.method import Method, Setting
 from training.pix2pix import Pix2Pix
 from training.tensors import memory_format
@@ -48,9 +49,9 @@ def build_method(setting: Setting) -> Method:
         for name, direction in (("source", "inverse"), ("target", "forward"))
         if direction in parents
     }
+    layout = memory_format(device, normed=arch.norm != "none")
     for net in (*generators.values(), *judges.values()):
-        # its hints lack the layout
-        net.to(device, memory_format=memory_format(device))  # type: ignore[call-overload]
+        net.to(device, memory_format=layout)  # type: ignore[call-overload] # its hints lack it
         synchronised(net, device, setting.processes).train()
     made = CycleGan if both else Pix2Pix
     return made(generators, judges, setting)
@@ -106,8 +107,10 @@ def inverse_parent(recipe: Recipe) -> str:
 
 def _judge(recipe: Recipe, arch: Arch, parent: str, chance: torch.Generator) -> PatchDiscriminator:
     """Return a discriminator, drawn anew unless the parent brings one of the same shape."""
-    norm = "instance" if arch.norm == "none" else arch.norm
-    judge = PatchDiscriminator(3 if recipe.method == "cyclegan" else 6, recipe.training.ndf, norm)
+    channels = 3 if recipe.method == "cyclegan" else 6
+    # a generator without norms keeps the tile's colour and density: its judge must see them too
+    norm = "layer" if arch.norm == "none" else arch.norm
+    judge = PatchDiscriminator(channels, recipe.training.ndf, norm)
     initialise(judge, chance)
     path = parent_of(parent).folder / JUDGE_FILE if parent else None
     if path is not None and path.is_file():

@@ -1,6 +1,5 @@
 """The judges of adversarial training: is this patch real?"""
 
-import torch
 from torch import Tensor, nn
 
 from stainapp.models.blocks import norm_layer
@@ -14,7 +13,8 @@ class PatchDiscriminator(nn.Module):
     Args:
         in_channels: 3, or 6 for pairs.
         ndf: channels of the first layer.
-        norm: "instance", "batch" or "none", as the generators'.
+        norm: "instance" or "batch", as the generators'; "layer" takes all channels together and so
+            leaves their proportions, by which a tile's hue and density are seen.
     """
 
     def __init__(self, in_channels: int = 3, ndf: int = 64, norm: str = "instance") -> None:
@@ -44,16 +44,3 @@ class PatchDiscriminator(nn.Module):
         for layer in self.model:
             frozen = layer in convolutions[: self.frozen_layers]
             layer.requires_grad_(on and not frozen)
-
-
-def initialise(net: nn.Module, generator: torch.Generator) -> nn.Module:
-    """Draw all weights anew as the CycleGAN family does: convolutions from N(0, 0.02)."""
-    for module in net.modules():
-        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
-            nn.init.normal_(module.weight, 0.0, 0.02, generator=generator)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-        elif isinstance(module, nn.BatchNorm2d):
-            nn.init.normal_(module.weight, 1.0, 0.02, generator=generator)
-            nn.init.zeros_(module.bias)
-    return net

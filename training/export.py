@@ -161,6 +161,7 @@ def _card(
         blend=blend,
         grey_input=recipe.data.pairing == "self",
         norm_mode=NORM_MODES[arch.norm],
+        background=made.background,
         files=files,
         parameters=parameters,
         inverse=back,

@@ -30,7 +30,7 @@ STAINS = ("H&E", "PAS", "DAB", "haematoxylin", "unstained", "grey", "fluorescenc
 class Arch:
     """A network's shape: all that `stainapp.models.networks.build` needs to know."""
 
-    family: Literal["resnet", "unet", "pixel"]
+    family: Literal["resnet", "resunet", "unet", "pixel"]
     in_channels: int = 3
     out_channels: int = 3
     ngf: int = 64
@@ -39,13 +39,13 @@ class Arch:
     dropout: bool = False
     """Whether the layout has dropout layers; they are never active when staining."""
     blocks: int = 9
-    """ResNet: residual blocks."""
+    """ResNet and ResUNet: residual blocks."""
     downsampling: Literal["strided", "antialias"] = "strided"
     """ResNet: a strided convolution, or a plain one and a fixed [1, 2, 1] blur."""
     upsampling: Literal["transpose", "resize", "antialias"] = "transpose"
     """ResNet: transposed convolution; nearest resize or fixed blur, and a plain convolution."""
     padding: Literal["reflect", "replicate", "zero"] = "reflect"
-    """ResNet: padding of the residual blocks."""
+    """ResNet and ResUNet: padding of the residual blocks."""
     downs: int = 8
     """U-Net: halvings; 7 for 128 px, 8 for 256 px, 9 for 512 px."""
     layers: int = 3

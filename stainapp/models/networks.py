@@ -9,6 +9,7 @@ import math
 from itertools import pairwise
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from stainapp.models.blocks import BlurDown, BlurUp, ResidualBlock, SkipBlock, norm_layer
@@ -36,6 +37,46 @@ class ResnetGenerator(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.model(x)  # type: ignore[no-any-return] # Module calls are untyped
+
+
+class ResUnetGenerator(nn.Module):
+    """What changes of its input: a ResNet whose decoder also sees the encoder, added to the input.
+
+    Residual blocks as in He et al. 2016, skips as in Ronneberger et al. 2015 (U-Net), together
+    as in Zhang et al. 2018 (Deep residual U-Net). Detail need not go through the bottleneck, nor
+    colour be learnt from nothing. Sides must be multiples of 4.
+    """
+
+    def __init__(self, arch: Arch) -> None:
+        super().__init__()
+        ngf, bias = arch.ngf, arch.norm != "batch"
+        self.enter = nn.Sequential(
+            nn.ReflectionPad2d(1), *_normed(nn.Conv2d(arch.in_channels, ngf, 3, bias=bias), arch)
+        )
+        self.down = nn.ModuleList(
+            nn.Sequential(*_normed(nn.Conv2d(n, 2 * n, 3, 2, padding=1, bias=bias), arch))
+            for n in (ngf, 2 * ngf)
+        )
+        self.blocks = nn.Sequential(
+            *(
+                ResidualBlock(4 * ngf, arch.norm, arch.padding, dropout=arch.dropout)
+                for _ in range(arch.blocks)
+            )
+        )
+        self.enlarge = nn.ModuleList(BlurUp(n) for n in (4 * ngf, 2 * ngf))
+        self.join = nn.ModuleList(
+            nn.Sequential(*_normed(nn.Conv2d(3 * n, n, 3, padding=1, bias=bias), arch))
+            for n in (2 * ngf, ngf)
+        )
+        self.leave = nn.Sequential(nn.ReflectionPad2d(1), nn.Conv2d(ngf, arch.out_channels, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        fine = self.enter(x)
+        middle = self.down[0](fine)
+        deep = self.blocks(self.down[1](middle))
+        deep = self.join[0](torch.cat([self.enlarge[0](deep), middle], dim=1))
+        deep = self.join[1](torch.cat([self.enlarge[1](deep), fine], dim=1))
+        return x + self.leave(deep)  # type: ignore[no-any-return] # Module calls are untyped
 
 
 class UnetGenerator(nn.Module):
@@ -86,7 +127,12 @@ class PixelGenerator(nn.Module):
 
 def build(arch: Arch) -> nn.Module:
     """Return the network that ``arch`` describes, in evaluation mode, freshly initialised."""
-    families = {"resnet": ResnetGenerator, "unet": UnetGenerator, "pixel": PixelGenerator}
+    families = {
+        "resnet": ResnetGenerator,
+        "resunet": ResUnetGenerator,
+        "unet": UnetGenerator,
+        "pixel": PixelGenerator,
+    }
     return families[arch.family](arch).eval()
 
 
@@ -100,10 +146,14 @@ def receptive_halo(arch: Arch) -> int:
         return 0
     if arch.family == "unet":
         return 4 * ((1 << arch.downs) - 1)
-    blur = 1 if arch.downsampling == "antialias" else 0
-    decoder = {"transpose": 1, "resize": 2, "antialias": 3}[arch.upsampling]
+    rim, blur, decoder = 3, 0, 3
+    if arch.family == "resunet":
+        rim = 1
+    else:
+        blur = 1 if arch.downsampling == "antialias" else 0
+        decoder = {"transpose": 1, "resize": 2, "antialias": 3}[arch.upsampling]
     encoder = (1 + blur) * (1 + 2)  # at strides 1 and 2
-    return 3 + encoder + 2 * 4 * arch.blocks + decoder * (2 + 1) + 3
+    return rim + encoder + 2 * 4 * arch.blocks + decoder * (2 + 1) + rim
 
 
 def tiling(arch: Arch) -> tuple[int, int, int, Literal["crop", "overlap"]]:

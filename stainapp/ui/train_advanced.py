@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from PySide6.QtCore import QSignalBlocker, Signal
 from PySide6.QtWidgets import (
@@ -95,9 +95,9 @@ ROWS = (
         "Blurred octaves beside the full one, for pairs not aligned to the pixel",
         "pix2pix",
     ),
-    Row("network", "family", "Network", _choice("resnet", "unet"), "The generator"),
+    Row("network", "family", "Network", _choice("resunet", "resnet", "unet"), "The generator"),
     Row("network", "ngf", "Channels", _whole(4, 256, 8), "Of the generator's first layer"),
-    Row("network", "blocks", "Blocks", _whole(1, 20), "Residual blocks of a ResNet"),
+    Row("network", "blocks", "Blocks", _whole(1, 20), "Residual blocks of a ResNet or ResUNet"),
     Row("network", "downs", "Halvings", _whole(5, 9), "Halvings of a U-Net; 7 for 128 px crops"),
     Row(
         "training",
@@ -232,9 +232,9 @@ class AdvancedForm(QWidget):
 
     def _matters(self, row: Row) -> bool:
         if row.part == "network":
-            family = _read(self.boxes["family"])
-            other = {"blocks": "unet", "downs": "resnet"}.get(row.name)
-            return self._own_network and family != other
+            unet = _read(self.boxes["family"]) == "unet"
+            other = {"blocks": unet, "downs": not unet}.get(row.name, False)
+            return self._own_network and not other
         if row.name == "freeze_discriminator":
             return not self._own_network
         return row.method in ("", self._method)
@@ -256,9 +256,13 @@ def named_as_here(sentence: str) -> str:
 
 
 def _sound(network: Arch) -> Arch:
-    """Give a U-Net the norm and dropout of its paper, a ResNet those of its own."""
-    unet = network.family == "unet"
-    return replace(network, norm="batch" if unet else "instance", dropout=unet)
+    """Give a U-Net the norm and dropout of its paper, a ResNet those of its own.
+
+    A ResUNet needs none: its input reaches every layer.
+    """
+    norms: dict[str, Literal["batch", "none", "instance"]] = {"unet": "batch", "resunet": "none"}
+    norm = norms.get(network.family, "instance")
+    return replace(network, norm=norm, dropout=network.family == "unet")
 
 
 def _changed_signal(box: Box) -> Any:

@@ -66,6 +66,12 @@ def resnet_model(folder: Path, **changes: Any) -> Path:
     )
 
 
+def resunet_model(folder: Path, **changes: Any) -> Path:
+    """Write a small ResUNet without norms, as they are taught."""
+    arch = Arch(family="resunet", ngf=4, blocks=2, norm="none")
+    return network_model(folder, arch, **({"tile": 256, "halo": 32, "multiple": 4} | changes))
+
+
 def unet_model(folder: Path, **changes: Any) -> Path:
     """Write a small pix2pix generator with batch norms."""
     arch = Arch(family="unet", ngf=2, downs=6, norm="batch")
@@ -250,6 +256,7 @@ MODELS: dict[str, Callable[[Path], Path]] = {
     "reinhard": lambda folder: classic_model(folder, "reinhard"),
     "macenko": lambda folder: classic_model(folder, "macenko"),
     "resnet": resnet_model,
+    "resunet": resunet_model,
     "unet": unet_model,
     "pixel": pixel_model,
 }

@@ -1,0 +1,67 @@
+"""Where teaching begins: what networks give before they have learnt anything."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from stainapp.models.card import Arch
+from stainapp.models.networks import build
+from tests.training.methods import method_of
+from tests.training.recipes import small
+from training.first_weights import initialise
+
+RESUNET = Arch(family="resunet", blocks=2, ngf=8, norm="none")
+ARCHS = {
+    "resnet": Arch(family="resnet", blocks=2, ngf=8),
+    "resnet without norms": Arch(family="resnet", blocks=2, ngf=8, norm="none"),
+    "unet": Arch(family="unet", downs=5, ngf=8, norm="batch"),
+    "resunet": RESUNET,
+}
+
+
+def drawn(arch: Arch, seed: int = 1) -> nn.Module:
+    return initialise(build(arch), torch.Generator().manual_seed(seed))
+
+
+def picture() -> torch.Tensor:
+    return torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(2)) * 2 - 1
+
+
+@pytest.mark.parametrize("name", ARCHS)
+def test_the_same_chance_draws_the_same_weights(name: str) -> None:
+    first, again, other = (drawn(ARCHS[name], seed).state_dict() for seed in (1, 1, 2))
+
+    assert all(torch.equal(first[key], again[key]) for key in first)
+    assert any(not torch.equal(first[key], other[key]) for key in first)
+
+
+def test_a_resunet_begins_near_its_input_and_not_at_it() -> None:
+    changed = drawn(RESUNET)(picture()) - picture()
+
+    assert 1e-3 < changed.abs().mean() < 0.2
+
+
+@pytest.mark.parametrize("blocks", [1, 12])
+def test_without_norms_no_depth_drowns_or_bursts_the_signal(blocks: int) -> None:
+    net = drawn(replace(ARCHS["resnet without norms"], blocks=blocks))
+
+    inside = net.model[:-1](picture())  # type: ignore[index, operator] # a Sequential, untyped
+
+    assert 0.05 < inside.std() < 20
+
+
+@pytest.mark.parametrize("method", ["cyclegan", "pix2pix"])
+def test_beside_a_generator_without_norms_no_judge_takes_away_what_tells_its_channels_apart(
+    method: Any,
+) -> None:
+    networks = method_of(small(method, network=RESUNET)).networks
+
+    judges = [
+        module for name, net in networks.items() if "judge" in name for module in net.modules()
+    ]
+    norms = [module for module in judges if isinstance(module, (nn.GroupNorm, nn.InstanceNorm2d))]
+    assert norms
+    assert all(isinstance(norm, nn.GroupNorm) and norm.num_groups == 1 for norm in norms)

@@ -1,0 +1,43 @@
+"""Weights to begin with, drawn from one generator of chance."""
+
+import torch
+from torch import nn
+
+from stainapp.models.blocks import ResidualBlock
+from stainapp.models.networks import ResUnetGenerator
+
+CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
+NORMS = (nn.BatchNorm2d, nn.InstanceNorm2d)
+
+
+def initialise(net: nn.Module, generator: torch.Generator) -> nn.Module:
+    """Draw all weights of a net anew, in place.
+
+    With instance or batch norms as the CycleGAN family does: convolutions from N(0, 0.02).
+    Without, the scale of what a layer gives is that of its weights: their variance is 2 / inputs,
+    as for ReLUs (He et al. 2015), and each residual block begins as nothing added (Zhang et al.
+    2019, Fixup). A ResUNet begins near to handing its input through, but not so near that a cycle
+    loss, which is least there, holds it.
+    """
+    normed = any(isinstance(module, NORMS) for module in net.modules())
+    for module in net.modules():
+        if isinstance(module, CONVOLUTIONS):
+            if normed:
+                nn.init.normal_(module.weight, 0.0, 0.02, generator=generator)
+            else:
+                nn.init.kaiming_normal_(module.weight, generator=generator)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.weight, 1.0, 0.02, generator=generator)
+            nn.init.zeros_(module.bias)
+    for module in net.modules():
+        if isinstance(module, ResidualBlock) and not normed:
+            nn.init.zeros_(_last_convolution(module).weight)
+        if isinstance(module, ResUnetGenerator):
+            nn.init.normal_(_last_convolution(module.leave).weight, 0.0, 0.02, generator=generator)
+    return net
+
+
+def _last_convolution(net: nn.Module) -> nn.Conv2d:
+    return [module for module in net.modules() if isinstance(module, nn.Conv2d)][-1]
