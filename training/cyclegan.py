@@ -6,13 +6,13 @@ import torch
 from torch import Tensor, nn
 
 from stainapp.runs.recipe import Losses as Weights
-from training.augment import diff_augment
 from training.averages import Averages
 from training.batch_norm import ties_images
 from training.discriminators import PatchDiscriminator
 from training.image_pool import ImagePool
 from training.losses import gan_loss, judge_loss, l1
 from training.method import Images, Losses, Setting, learn
+from training.shown import Shown
 
 
 class CycleGan:
@@ -32,8 +32,8 @@ class CycleGan:
             setting: recipe, device, precision, processes.
         """
         recipe = setting.recipe
-        self._setting, self._seed = setting, recipe.seed
-        self._diffaugment = recipe.training.diffaugment
+        self._setting = setting
+        self._shown = {name: Shown(setting, n) for n, name in enumerate(("source", "target"))}
         self.generators, self._discriminators = generators, discriminators
         self.networks: Mapping[str, nn.Module] = {
             **generators,
@@ -53,8 +53,9 @@ class CycleGan:
             "discriminators": setting.adam(discriminators.values()),
         }
         self.pools: Mapping[str, ImagePool] = {
-            name: ImagePool(recipe.training.pool, recipe.seed, stream)
-            for stream, name in enumerate(("source", "target"))
+            place: pool
+            for name, shown in self._shown.items()
+            for place, pool in shown.pools(name).items()
         }
         self.scaler = setting.scaler()
 
@@ -71,15 +72,11 @@ class CycleGan:
             self.averages[name].update(net)
         for judge in self._discriminators.values():
             judge.learn(on=True)
-        earlier_source = self._from_pool("source", fake_source.detach(), images)
-        earlier_target = self._from_pool("target", fake_target.detach(), images)
+        source, target = self._shown["source"], self._shown["target"]
+        real = source.real(images.source, images), target.real(images.target, images)
+        made = source.made(fake_source, images), target.made(fake_target, images)
         with self._setting.precise():
-            judged = self._judging(
-                self._disturbed(images.source, images, 0),
-                self._disturbed(earlier_source, images, 1),
-                self._disturbed(images.target, images, 2),
-                self._disturbed(earlier_target, images, 3),
-            )
+            judged = self._judging(real[0], made[0], real[1], made[1])
         learn(
             torch.stack(list(judged.values())).sum(), self.optimisers["discriminators"], self.scaler
         )
@@ -96,20 +93,10 @@ class CycleGan:
         return weights.identity > 0 and not ended
 
     def _seen_by(self, name: str, images: Images) -> "_Judge":
-        stream = 4 if name == "source" else 5
+        shown, stream = self._shown[name], 4 if name == "source" else 5
         return _Judge(
-            self._discriminators[name], lambda made: self._disturbed(made, images, stream)
+            self._discriminators[name], lambda made: shown.disturbed(made, images, stream)
         )
-
-    def _disturbed(self, made: Tensor, images: Images, stream: int) -> Tensor:
-        if not self._diffaugment:
-            return made
-        return diff_augment(made, images.first + images.offset, self._seed, stream)
-
-    def _from_pool(self, name: str, made: Tensor, images: Images) -> Tensor:
-        everyones = self._setting.processes.gathered(made.float())
-        shown = self.pools[name].exchange(everyones, images.first)
-        return shown[images.offset : images.offset + len(made)]
 
 
 class _Judge:

@@ -1,4 +1,4 @@
-"""Generated images of earlier steps, shown to the discriminator again.
+"""Images of earlier steps, shown to the discriminator again.
 
 Shrivastava et al. 2017, as Zhu et al. 2017 (CycleGAN, section 4) use it: a discriminator that
 sees only the newest images lets the generator run in circles.
@@ -25,6 +25,20 @@ class ImagePool:
         if self.size == 0:
             return images
         return torch.stack([self._one(image, first + n) for n, image in enumerate(images)])
+
+    def earlier(self, first: int, count: int, again: int) -> Tensor:
+        """Return for each of ``count`` numbers from ``first`` on an image that is held.
+
+        Args:
+            first: the first image's number.
+            count: how many; at least one image must have been exchanged.
+            again: tells several draws for one number apart.
+        """
+        chances = (
+            np.random.default_rng((self._seed, 64 + self._stream, number, again))
+            for number in range(first, first + count)
+        )
+        return torch.stack([self.images[int(rng.integers(len(self.images)))] for rng in chances])
 
     def _one(self, image: Tensor, number: int) -> Tensor:
         if len(self.images) < self.size:

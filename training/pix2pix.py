@@ -5,12 +5,12 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from training.augment import diff_augment
 from training.averages import Averages
 from training.discriminators import PatchDiscriminator
 from training.image_pool import ImagePool
 from training.losses import gan_loss, judge_loss, pyramid_l1
 from training.method import Images, Losses, Setting, learn
+from training.shown import Shown
 
 
 class Pix2Pix:
@@ -30,8 +30,8 @@ class Pix2Pix:
             setting: recipe, device, precision, processes.
         """
         recipe = setting.recipe
-        self._setting, self._seed = setting, recipe.seed
-        self._diffaugment = recipe.training.diffaugment
+        self._setting = setting
+        self._shown = Shown(setting, 0)
         self._weights = recipe.losses
         self.generators, self._judge = generators, discriminators["target"]
         self.networks: Mapping[str, nn.Module] = {**generators, "judge-target": self._judge}
@@ -44,9 +44,7 @@ class Pix2Pix:
             "generators": setting.adam(generators.values()),
             "discriminators": setting.adam([self._judge]),
         }
-        self.pools: Mapping[str, ImagePool] = {
-            "target": ImagePool(recipe.training.pool, recipe.seed, 0)
-        }
+        self.pools: Mapping[str, ImagePool] = self._shown.pools("target")
         self.scaler = setting.scaler()
 
     def step(self, images: Images) -> Losses:
@@ -54,7 +52,8 @@ class Pix2Pix:
         self._judge.learn(on=False)
         with self._setting.precise():
             made = self._generator(images.source)
-            score = self._judge(self._pair(images.source, made, images, 0))
+            pairs = torch.cat([images.source, made.float()], dim=1)
+            score = self._judge(self._shown.disturbed(pairs, images, 2))
         losses = {
             "adversarial target": weights.adversarial * gan_loss(score, weights.gan, real=True),
             "l1": weights.l1 * pyramid_l1(made, images.target, weights.pyramid_octaves),
@@ -62,26 +61,13 @@ class Pix2Pix:
         learn(torch.stack(list(losses.values())).sum(), self.optimisers["generators"], self.scaler)
         self.averages["forward"].update(self.generators["forward"])
         self._judge.learn(on=True)
-        real = self._pair(images.source, images.target, images, 1)
-        earlier = self._from_pool(torch.cat([images.source, made.detach().float()], 1), images)
+        real = self._shown.real(torch.cat([images.source, images.target], dim=1), images)
+        generated = self._shown.made(pairs, images)
         with self._setting.precise():
-            judged = {"judge target": self._judging(real, self._disturbed(earlier, images, 2))}
+            judged = {"judge target": self._judging(real, generated)}
         learn(judged["judge target"], self.optimisers["discriminators"], self.scaler)
         self.scaler.update()
         return {name: loss.detach() for name, loss in {**losses, **judged}.items()}
-
-    def _pair(self, source: Tensor, target: Tensor, images: Images, stream: int) -> Tensor:
-        return self._disturbed(torch.cat([source, target.float()], dim=1), images, stream)
-
-    def _disturbed(self, pairs: Tensor, images: Images, stream: int) -> Tensor:
-        if not self._diffaugment:
-            return pairs
-        return diff_augment(pairs, images.first + images.offset, self._seed, stream)
-
-    def _from_pool(self, pairs: Tensor, images: Images) -> Tensor:
-        everyones = self._setting.processes.gathered(pairs)
-        shown = self.pools["target"].exchange(everyones, images.first)
-        return shown[images.offset : images.offset + len(pairs)]
 
 
 class _Judging(nn.Module):

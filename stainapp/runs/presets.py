@@ -1,10 +1,10 @@
 """Three sets of training values a method: to look, for a night, and as in the papers. No torch."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from stainapp.models.card import Arch
-from stainapp.runs.recipe import Training
+from stainapp.runs.recipe import Losses, Training
 
 Kind = Literal["quick", "overnight", "full"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -15,6 +15,9 @@ FINE_TUNE_RATE = 5e-5
 FROZEN_LAYERS = 2
 PATIENCE = 10
 """Validations without gain before a fine-tune ends."""
+SMALL = Training(ndf=32, judge_images=4)
+FROM_THE_INPUT = Losses(cycle=5.0, identity=0.0)
+"""For a ResUNet, which begins as good as at its input: nothing has to hold it there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,7 @@ class Preset:
     """Side of the crops; a multiple of what the network needs."""
     when: str
     """One sentence for the dialog."""
+    losses: Losses = field(default_factory=Losses)
 
 
 def preset(method: str, kind: Kind) -> Preset:
@@ -38,27 +42,29 @@ def preset(method: str, kind: Kind) -> Preset:
     """
     found = _preset(method, kind)
     if method == "pix2pix":  # which shows its discriminator the newest alone
-        return replace(found, training=replace(found.training, pool=0))
+        return replace(found, training=replace(found.training, pool=0, judge_images=1))
     return found
 
 
 def _preset(method: str, kind: Kind) -> Preset:
     if kind == "quick":
         return Preset(
-            _resnet(blocks=6, ngf=16),
-            Training(images=2_000, ndf=32, validate_every=250, checkpoint_every=250, ema=0.99),
+            _resunet(ngf=16),
+            replace(SMALL, images=2_000, validate_every=250, checkpoint_every=250, ema=0.99),
             128,
             "Minutes on a processor: shows whether the regions will do, not how good it can be.",
+            FROM_THE_INPUT,
         )
     if kind == "overnight":
         return Preset(
-            _resnet(blocks=6, ngf=32),
-            Training(images=40_000, ndf=32, validate_every=1_000, checkpoint_every=500),
-            160,
+            _resunet(ngf=32),
+            replace(SMALL, images=40_000, validate_every=1_000, checkpoint_every=500),
+            128,
             "Some hours on a processor: a small network that stains a slide fast.",
+            FROM_THE_INPUT,
         )
     return Preset(
-        _unet() if method == "pix2pix" else _resnet(blocks=9, ngf=64),
+        _unet() if method == "pix2pix" else _resnet(),
         Training(images=240_000, validate_every=4_000, checkpoint_every=2_000),
         256,
         "The sizes of the papers: for a GPU; on a processor it takes weeks.",
@@ -78,9 +84,14 @@ def fine_tuned(training: Training) -> Training:
     )
 
 
-def _resnet(*, blocks: int, ngf: int) -> Arch:
+def _resunet(ngf: int) -> Arch:
+    """A network that has the detail of its input from the first image on."""
+    return Arch(family="resunet", blocks=6, ngf=ngf, norm="none")
+
+
+def _resnet() -> Arch:
     """A ResNet that enlarges by resizing, which draws no checkerboard (Odena et al. 2016)."""
-    return Arch(family="resnet", blocks=blocks, ngf=ngf, upsampling="resize")
+    return Arch(family="resnet", blocks=9, ngf=64, upsampling="resize")
 
 
 def _unet() -> Arch:

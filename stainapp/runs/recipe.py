@@ -235,15 +235,15 @@ class Training:
     batch: int = 1
     """Images a step, over all processes together."""
     rate: float = 2e-4
-    judge_rate: float | None = None
-    """Of the discriminators; None for ``rate``. A higher one lets them keep up with generators
-    that change little of what they get (Heusel et al. 2017, arXiv 1706.08500: two time-scales)."""
     betas: tuple[float, float] = (0.5, 0.999)
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     ema: float = 0.999
     """Share of the averaged weights that each step keeps."""
     pool: int = 50
     """Generated images the discriminator is shown again; 0 shows it the newest alone."""
+    judge_images: int = 1
+    """Images of each kind, real and generated, that the discriminators learn from for each image
+    of a step: the newest, and earlier ones from the pools."""
     ndf: int = 64
     """Channels of the discriminator's first layer."""
     freeze_discriminator: int = 0
@@ -270,17 +270,18 @@ class Training:
                 constant is not None and not 0 <= constant <= images,
                 f"constant_images cannot be {constant}; choose 0 to {images}",
             ),
-            *(
-                (not 0 < one <= 1, f"{name} cannot be {one:g}; choose above 0, such as 0.0002")
-                for name, one in (("rate", rate), ("judge_rate", self.judge_rate))
-                if one is not None
-            ),
+            (not 0 < rate <= 1, f"rate cannot be {rate:g}; choose above 0, such as 0.0002"),
             (
                 not all(0 <= beta < 1 for beta in betas),
                 f"betas cannot be {list(betas)}; choose both from 0 to below 1",
             ),
             (not 0 <= self.ema < 1, f"ema cannot be {self.ema:g}; choose from 0 to below 1"),
             _least("pool", self.pool, 0),
+            _range("judge_images", self.judge_images, 1, 64),
+            (
+                self.judge_images > 1 and self.pool == 0,
+                "judge_images needs a pool to take earlier images from; set pool to 50",
+            ),
             _least("ndf", self.ndf, 1),
             _range("freeze_discriminator", self.freeze_discriminator, 0, 4),
             _range("density_jitter", self.density_jitter, 0, 0.5),

@@ -26,6 +26,7 @@ def small(
         precision="fp32",
         ndf=4,
         pool=3,
+        judge_images=2,
         ema=0.9,
         validate_every=1000,
         checkpoint_every=2,

@@ -59,3 +59,17 @@ def test_an_empty_pool_is_saved_and_restored_empty() -> None:
     pool.restore(ImagePool(3, 1, 0).state(), "cpu")
 
     assert pool.images == []
+
+
+def test_earlier_images_are_held_ones_and_a_function_of_the_number() -> None:
+    pool = ImagePool(8, 1, 0)
+    pool.exchange(numbered(0, 8), 0)
+
+    drawn = torch.cat([pool.earlier(n, 2, again) for n in range(0, 40, 2) for again in (1, 2)])
+    once_more = torch.cat([pool.earlier(n, 1, again) for n in range(2) for again in (1, 2)])
+
+    values = drawn[:, 0, 0, 0]
+    assert set(values.tolist()) == set(range(8))
+    assert len(pool.images) == 8
+    # number by number or two at once: the same
+    assert torch.equal(once_more[:, 0, 0, 0], values[[0, 2, 1, 3]])
