@@ -15,7 +15,7 @@ from stainapp.models.store import Found, default_store
 from stainapp.runs.recipe import Recipe
 from training.batch_norm import synchronised
 from training.cyclegan import CycleGan
-from training.discriminators import PatchDiscriminator
+from training.discriminators import PatchDiscriminator, bound
 from training.export import JUDGE_FILE
 from training.first_weights import initialise
 from training.method import Method, Setting
@@ -108,10 +108,10 @@ def inverse_parent(recipe: Recipe) -> str:
 def _judge(recipe: Recipe, arch: Arch, parent: str, chance: torch.Generator) -> PatchDiscriminator:
     """Return a discriminator, drawn anew unless the parent brings one of the same shape."""
     channels = 3 if recipe.method == "cyclegan" else 6
-    # a generator without norms keeps the tile's colour and density: its judge must see them too
-    norm = "layer" if arch.norm == "none" else arch.norm
-    judge = PatchDiscriminator(channels, recipe.training.ndf, norm)
+    judge = PatchDiscriminator(channels, recipe.training.ndf, arch.norm)
     initialise(judge, chance)
+    if arch.norm == "none":
+        bound(judge, chance)
     path = parent_of(parent).folder / JUDGE_FILE if parent else None
     if path is not None and path.is_file():
         try:

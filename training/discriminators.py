@@ -1,6 +1,8 @@
 """The judges of adversarial training: is this patch real?"""
 
+import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 from stainapp.models.blocks import norm_layer
 
@@ -13,8 +15,8 @@ class PatchDiscriminator(nn.Module):
     Args:
         in_channels: 3, or 6 for pairs.
         ndf: channels of the first layer.
-        norm: "instance" or "batch", as the generators'; "layer" takes all channels together and so
-            leaves their proportions, by which a tile's hue and density are seen.
+        norm: "instance", "batch" or "none", as the generators'; with "none" hue and density of a
+            tile can be seen, and the weights should be bound.
     """
 
     def __init__(self, in_channels: int = 3, ndf: int = 64, norm: str = "instance") -> None:
@@ -44,3 +46,18 @@ class PatchDiscriminator(nn.Module):
         for layer in self.model:
             frozen = layer in convolutions[: self.frozen_layers]
             layer.requires_grad_(on and not frozen)
+
+
+def bound(judge: PatchDiscriminator, generator: torch.Generator) -> None:
+    """Bound how far a discriminator's answer can move with what it sees, layer by layer.
+
+    Spectral normalisation (Miyato et al. 2018, arXiv 1802.05957). Without it, and without other
+    norms, generators that keep the detail of their input sway it by changes that nobody sees,
+    and it never learns what is really amiss.
+    """
+    seed = int(torch.randint(1 << 62, (), generator=generator))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)  # of the first guess at each layer's largest singular value
+        for layer in judge.model:
+            if isinstance(layer, nn.Conv2d):
+                spectral_norm(layer)

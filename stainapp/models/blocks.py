@@ -18,8 +18,6 @@ def norm_layer(kind: str, channels: int) -> nn.Module:
     """Return a norm as the CycleGAN family uses it; an instance norm has no parameters."""
     if kind == "batch":
         return nn.BatchNorm2d(channels)
-    if kind == "layer":
-        return nn.GroupNorm(1, channels)
     return nn.InstanceNorm2d(channels) if kind == "instance" else nn.Identity()
 
 

@@ -58,6 +58,8 @@ def _needed_instead(card: ModelCard, stain: str) -> str:
     """Say what a model needs when the stain is another; empty when it may well fit."""
     if stain in (ANY_STAIN, UNKNOWN_STAIN, card.source_stain):
         return ""
+    if card.grey_input and stain == card.target_stain:
+        return ""  # it takes the grey of a slide: a normaliser of the stain it makes
     if card.source_stain != ANY_STAIN:
         return f"needs {card.source_stain}"
     return "made for brightfield" if stain == DARK_FIELD else ""

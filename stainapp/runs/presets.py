@@ -15,9 +15,9 @@ FINE_TUNE_RATE = 5e-5
 FROZEN_LAYERS = 2
 PATIENCE = 10
 """Validations without gain before a fine-tune ends."""
-SMALL = Training(ndf=32, judge_images=4)
-FROM_THE_INPUT = Losses(cycle=5.0, identity=0.0)
-"""For a ResUNet, which begins as good as at its input: nothing has to hold it there."""
+SMALL = Training(rate=1e-4, judge_rate=4e-4, ndf=32, judge_images=4)
+FROM_THE_INPUT = Losses(cycle=1.0, identity=0.0)
+"""For a ResUNet, which begins as good as at its input: little has to hold it there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +76,11 @@ def fine_tuned(training: Training) -> Training:
 
     The discriminator's early layers are frozen as in Mo et al. 2020 (FreezeD).
     """
+    slower = FINE_TUNE_RATE / training.rate
     return replace(
         training,
         rate=FINE_TUNE_RATE,
+        judge_rate=None if training.judge_rate is None else slower * training.judge_rate,
         freeze_discriminator=FROZEN_LAYERS,
         early_stop=PATIENCE,
     )

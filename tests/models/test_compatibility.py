@@ -21,6 +21,7 @@ NETWORK = replace(
     mpp=0.25, files={"weights.safetensors": "0"},
 )  # fmt: skip
 ANY = replace(PIXELWISE, source_stain="any")
+FROM_GREY = replace(PIXELWISE, source_stain="grey", grey_input=True)
 
 
 @pytest.mark.parametrize(
@@ -35,6 +36,10 @@ ANY = replace(PIXELWISE, source_stain="any")
         (ANY, "fluorescence", None, "made for brightfield; this slide is fluorescence"),
         (PIXELWISE, "fluorescence", None, "needs H&E; this slide is fluorescence"),
         (replace(PIXELWISE, source_stain="fluorescence"), "fluorescence", None, ""),
+        (FROM_GREY, "grey", None, ""),
+        (FROM_GREY, "H&E", None, ""),
+        (FROM_GREY, "PAS", None, "needs grey; this slide is PAS"),
+        (replace(FROM_GREY, grey_input=False), "H&E", None, "needs grey; this slide is H&E"),
         (NETWORK, "unknown", 0.5, "needs 0.25 µm/px or finer; this slide has 0.50"),
         (NETWORK, "H&E", 0.25, ""),
         (NETWORK, "H&E", 0.05, ""),

@@ -9,6 +9,7 @@ from stainapp.runs.recipe import Data, Losses, Made, Origin, Recipe, Training
 SIDE = 512
 AREAS = {"train": (0.0, 0.0, 256.0, 512.0), "validation": (256.0, 0.0, 256.0, 512.0)}
 SMALL_RESNET = Arch(family="resnet", blocks=1, ngf=4, upsampling="resize")
+SMALL_RESUNET = Arch(family="resunet", blocks=1, ngf=4, norm="none")
 
 
 def small(

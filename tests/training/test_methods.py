@@ -9,7 +9,7 @@ import torch
 
 from stainapp.models.card import Arch
 from tests.training.methods import images, method_of, weights
-from tests.training.recipes import small
+from tests.training.recipes import SMALL_RESNET, SMALL_RESUNET, small
 from training.augment import diff_augment
 from training.discriminators import PatchDiscriminator
 from training.method import LEAST_SCALE, NotFiniteError, learn, rate_share
@@ -31,13 +31,14 @@ def test_a_step_changes_every_weight_that_learns(kind: Any) -> None:
     assert all(key.endswith("bias") for key in same), same
 
 
+@pytest.mark.parametrize("network", [SMALL_RESNET, SMALL_RESUNET])
 @pytest.mark.parametrize("kind", METHODS)
-def test_a_step_depends_on_no_chance_but_its_own(kind: Any) -> None:
+def test_a_step_depends_on_no_chance_but_its_own(kind: Any, network: Arch) -> None:
     results = []
     for seed in (1, 2):
         torch.manual_seed(seed)
         np.random.seed(seed)  # noqa: NPY002 - the state that must not matter
-        method = method_of(small(kind, diffaugment=True))
+        method = method_of(small(kind, network=network, diffaugment=True))
         for number in range(5):
             method.step(images(number))
         results.append(weights(method))

@@ -15,7 +15,7 @@ from stainapp.models.card import Arch
 from stainapp.runs.folder import EventReader, RunFolder
 from stainapp.runs.recipe import write_recipe
 from tests.training.lives import is_step, last_checkpoint, live_together
-from tests.training.recipes import small
+from tests.training.recipes import SMALL_RESNET, SMALL_RESUNET, small
 from training.build import build_method
 from training.method import Setting
 from training.processes import ALONE, Processes
@@ -43,13 +43,16 @@ def assert_same_networks(one: RunFolder, other: RunFolder) -> None:
                 assert off.item() < 5 * CLOSE, f"{name}.{key}"
 
 
-@pytest.mark.parametrize("kind", ["cyclegan", "pix2pix"])
+@pytest.mark.parametrize(
+    ("kind", "network"),
+    [("cyclegan", SMALL_RESNET), ("cyclegan", SMALL_RESUNET), ("pix2pix", SMALL_RESNET)],
+)
 def test_two_processes_learn_what_one_learns_from_the_same_batches(
-    kind: Any, tmp_path: Path
+    kind: Any, network: Arch, tmp_path: Path
 ) -> None:
     # Adam turns a rounding error in a gradient near 0 into a whole step: so steps are small
     slow: dict[str, Any] = {"rate": 1e-5, "diffaugment": True, "pool": 3, "judge_images": 3}
-    recipe = small(kind, images=12, batch=2, checkpoint_every=6, **slow)
+    recipe = small(kind, network=network, images=12, batch=2, checkpoint_every=6, **slow)
     alone, both = RunFolder(tmp_path / "one"), RunFolder(tmp_path / "two")
 
     live_together(1, recipe, alone)

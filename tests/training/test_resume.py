@@ -3,21 +3,22 @@
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from stainapp.errors import TrainingError
-from stainapp.models.card import Arch, ModelCard
+from stainapp.models.card import ModelCard
 from stainapp.runs.folder import RunFolder
 from stainapp.runs.recipe import Recipe
 from tests.training.lives import Life, differences, is_step, last_checkpoint
-from tests.training.recipes import small
+from tests.training.recipes import SMALL_RESUNET, small
 from training.processes import ALONE
 from training.start import start
 
-DROPPING = Arch(family="resnet", blocks=1, ngf=4, upsampling="resize", dropout=True)
+DROPPING = replace(SMALL_RESUNET, dropout=True)
 KILLS = 10
 LONG = 48
 
