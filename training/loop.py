@@ -140,10 +140,9 @@ class Lesson:
         """
         progress, training = self.progress, self.recipe.training
         share = rate_share(progress.images, training.images, training.constant_images)
-        own = {} if training.judge_rate is None else {"discriminators": training.judge_rate}
-        for name, optimiser in self.method.optimisers.items():
+        for optimiser in self.method.optimisers.values():
             for group in optimiser.param_groups:
-                group["lr"] = own.get(name, training.rate) * share
+                group["lr"] = training.rate * share
         # chance inside the networks, such as dropout, is a function of the step too
         torch.manual_seed(seed_of(self.recipe.seed, progress.step, self.processes.rank))
         losses = self.method.step(self._images(self._next_batch()))

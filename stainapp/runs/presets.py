@@ -1,10 +1,10 @@
 """Three sets of training values a method: to look, for a night, and as in the papers. No torch."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from stainapp.models.card import Arch
-from stainapp.runs.recipe import Losses, Training
+from stainapp.runs.recipe import Training
 
 Kind = Literal["quick", "overnight", "full"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -15,9 +15,7 @@ FINE_TUNE_RATE = 5e-5
 FROZEN_LAYERS = 2
 PATIENCE = 10
 """Validations without gain before a fine-tune ends."""
-SMALL = Training(rate=1e-4, judge_rate=4e-4, ndf=32, judge_images=4)
-FROM_THE_INPUT = Losses(cycle=1.0, identity=0.0)
-"""For a ResUNet, which begins as good as at its input: little has to hold it there."""
+SMALL = Training(ndf=32, judge_images=4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +28,6 @@ class Preset:
     """Side of the crops; a multiple of what the network needs."""
     when: str
     """One sentence for the dialog."""
-    losses: Losses = field(default_factory=Losses)
 
 
 def preset(method: str, kind: Kind) -> Preset:
@@ -49,22 +46,20 @@ def preset(method: str, kind: Kind) -> Preset:
 def _preset(method: str, kind: Kind) -> Preset:
     if kind == "quick":
         return Preset(
-            _resunet(ngf=16),
+            _small(method, ngf=16),
             replace(SMALL, images=2_000, validate_every=250, checkpoint_every=250, ema=0.99),
             128,
             "Minutes on a processor: shows whether the regions will do, not how good it can be.",
-            FROM_THE_INPUT,
         )
     if kind == "overnight":
         return Preset(
-            _resunet(ngf=32),
+            _small(method, ngf=32),
             replace(SMALL, images=40_000, validate_every=1_000, checkpoint_every=500),
-            128,
+            160,
             "Some hours on a processor: a small network that stains a slide fast.",
-            FROM_THE_INPUT,
         )
     return Preset(
-        _unet() if method == "pix2pix" else _resnet(),
+        _unet() if method == "pix2pix" else _resnet(blocks=9, ngf=64),
         Training(images=240_000, validate_every=4_000, checkpoint_every=2_000),
         256,
         "The sizes of the papers: for a GPU; on a processor it takes weeks.",
@@ -76,24 +71,27 @@ def fine_tuned(training: Training) -> Training:
 
     The discriminator's early layers are frozen as in Mo et al. 2020 (FreezeD).
     """
-    slower = FINE_TUNE_RATE / training.rate
     return replace(
         training,
         rate=FINE_TUNE_RATE,
-        judge_rate=None if training.judge_rate is None else slower * training.judge_rate,
         freeze_discriminator=FROZEN_LAYERS,
         early_stop=PATIENCE,
     )
 
 
-def _resunet(ngf: int) -> Arch:
-    """A network that has the detail of its input from the first image on."""
-    return Arch(family="resunet", blocks=6, ngf=ngf, norm="none")
+def _small(method: str, ngf: int) -> Arch:
+    """Return a ResUNet for pairs, which keeps the detail they share from the first image on.
+
+    Without pairs it holds on to what its input looks like where the stain has to change it.
+    """
+    if method == "pix2pix":
+        return Arch(family="resunet", blocks=6, ngf=ngf, norm="none")
+    return _resnet(blocks=6, ngf=ngf)
 
 
-def _resnet() -> Arch:
+def _resnet(*, blocks: int, ngf: int) -> Arch:
     """A ResNet that enlarges by resizing, which draws no checkerboard (Odena et al. 2016)."""
-    return Arch(family="resnet", blocks=9, ngf=64, upsampling="resize")
+    return Arch(family="resnet", blocks=blocks, ngf=ngf, upsampling="resize")
 
 
 def _unet() -> Arch:

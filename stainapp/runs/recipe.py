@@ -235,9 +235,6 @@ class Training:
     batch: int = 1
     """Images a step, over all processes together."""
     rate: float = 2e-4
-    judge_rate: float | None = None
-    """Of the discriminators; None for ``rate``. Where they lag behind, generators go round in
-    circles before them (Heusel et al. 2017, arXiv 1706.08500: two time-scales)."""
     betas: tuple[float, float] = (0.5, 0.999)
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     ema: float = 0.999
@@ -273,11 +270,7 @@ class Training:
                 constant is not None and not 0 <= constant <= images,
                 f"constant_images cannot be {constant}; choose 0 to {images}",
             ),
-            *(
-                (not 0 < one <= 1, f"{name} cannot be {one:g}; choose above 0, such as 0.0002")
-                for name, one in (("rate", rate), ("judge_rate", self.judge_rate))
-                if one is not None
-            ),
+            (not 0 < rate <= 1, f"rate cannot be {rate:g}; choose above 0, such as 0.0002"),
             (
                 not all(0 <= beta < 1 for beta in betas),
                 f"betas cannot be {list(betas)}; choose both from 0 to below 1",

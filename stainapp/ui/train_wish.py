@@ -87,7 +87,7 @@ class Values:
     @classmethod
     def of(cls, preset: Preset) -> "Values":
         validation_px = max(preset.tile_px, USUAL_VALIDATION_PX)
-        return cls(preset.network, preset.training, preset.tile_px, validation_px, preset.losses)
+        return cls(preset.network, preset.training, preset.tile_px, validation_px, Losses())
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,15 +76,12 @@ def test_going_on_from_a_model_is_slower_and_ends_by_itself() -> None:
     tuned = fine_tuned(training)
 
     assert tuned.rate < training.rate
-    assert training.judge_rate is not None
-    assert tuned.judge_rate == pytest.approx(training.judge_rate * tuned.rate / training.rate)
     assert tuned.early_stop > 0
     assert tuned.freeze_discriminator > 0
     assert (
         replace(
             tuned,
             rate=training.rate,
-            judge_rate=training.judge_rate,
             early_stop=training.early_stop,
             freeze_discriminator=training.freeze_discriminator,
         )

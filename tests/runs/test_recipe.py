@@ -87,7 +87,6 @@ def changed(place: str, value: Any) -> dict[str, Any]:
         ("training", {"images": 3, "batch": 4}, "training: images is 3, fewer than a batch"),
         ("training.constant_images", -1, "training: constant_images cannot be -1"),
         ("training.rate", 0.0, "training: rate cannot be 0"),
-        ("training.judge_rate", 0.0, "training: judge_rate cannot be 0"),
         ("training.judge_images", 0, "training: judge_images cannot be 0"),
         ("model.background", "white", "model: background cannot be 'white'"),
         ("training.betas", [0.5, 1.0], r"training: betas cannot be \[0.5, 1.0\]"),

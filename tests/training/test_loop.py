@@ -64,20 +64,6 @@ def test_the_rate_at_an_image_is_the_same_for_every_batch(tmp_path: Path) -> Non
     assert len(set(rates[4].values())) > 1
 
 
-@pytest.mark.parametrize(("judge_rate", "share"), [(None, 1.0), (8e-4, 4.0)])
-def test_discriminators_learn_at_the_rate_that_is_theirs(
-    judge_rate: float | None, share: float, tmp_path: Path
-) -> None:
-    recipe = small(images=8, rate=2e-4, judge_rate=judge_rate, checkpoint_every=7)
-
-    run, _, events = taught(recipe, tmp_path)
-
-    kept = last_checkpoint(run)["optimisers"]
-    rates = {name: state["param_groups"][0]["lr"] for name, state in kept.items()}
-    assert rates["generators"] == named(events, "step")[-1]["rate"]
-    assert rates["discriminators"] == pytest.approx(share * rates["generators"])
-
-
 def test_a_run_that_gains_nothing_ends_early(tmp_path: Path) -> None:
     _, why, events = taught(small(images=50, validate_every=2, early_stop=2), tmp_path)
 
