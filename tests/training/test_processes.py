@@ -51,7 +51,7 @@ def test_two_processes_learn_what_one_learns_from_the_same_batches(
     kind: Any, network: Arch, tmp_path: Path
 ) -> None:
     # Adam turns a rounding error in a gradient near 0 into a whole step: so steps are small
-    slow: dict[str, Any] = {"rate": 1e-5, "diffaugment": True, "pool": 3, "judge_images": 3}
+    slow: dict[str, Any] = {"rate": 1e-5, "diffaugment": True, "pool": 3}
     recipe = small(kind, network=network, images=12, batch=2, checkpoint_every=6, **slow)
     alone, both = RunFolder(tmp_path / "one"), RunFolder(tmp_path / "two")
 
