@@ -51,9 +51,8 @@ class PatchDiscriminator(nn.Module):
 def bound(judge: PatchDiscriminator, generator: torch.Generator) -> None:
     """Bound how far a discriminator's answer can move with what it sees, layer by layer.
 
-    Spectral normalisation (Miyato et al. 2018, arXiv 1802.05957). Without it, and without other
-    norms, generators that keep the detail of their input sway it by changes that nobody sees,
-    and it never learns what is really amiss.
+    Spectral normalisation (Miyato et al. 2018, arXiv 1802.05957), for those without other norms:
+    else a change that nobody sees may sway one, and generators learn that instead of the stain.
     """
     seed = int(torch.randint(1 << 62, (), generator=generator))
     with torch.random.fork_rng(devices=[]):

@@ -2,7 +2,7 @@
 
 All take and give ``(N, channels, H, W)`` in the card's value range. Their state dicts have
 the key layout of the checkpoints published by the CycleGAN, pix2pix, CUT and StainNet
-families, so that importing one is a strict load.
+families, so that importing one is a strict load; the ResUNet is this program's own.
 """
 
 import math
