@@ -18,7 +18,7 @@ from training.method import Method
 
 log = logging.getLogger(__name__)
 
-SCHEMA = "stainapp.checkpoint/1"
+SCHEMA = "stainapp.checkpoint/2"
 KEPT = 2
 
 
@@ -61,7 +61,7 @@ def newest(folder: Path, say: Callable[[str], None]) -> dict[str, Any] | None:
         say: told of each damaged one, which is put aside.
 
     Raises:
-        TrainingError: it was written by a newer program.
+        TrainingError: it was written by another version of the program.
     """
     left = found(folder)
     while left:
@@ -76,7 +76,10 @@ def newest(folder: Path, say: Callable[[str], None]) -> dict[str, Any] | None:
                 path.replace(path.with_suffix(".damaged"))
             continue
         if not isinstance(values, dict) or values.get("schema") != SCHEMA:
-            raise TrainingError(f"{path} was written by another version of stainapp; update it.")
+            raise TrainingError(
+                f"{path} was written by another version of stainapp; "
+                "go on with that one, or start anew in another folder."
+            )
         return values
     return None
 

@@ -5,7 +5,6 @@ import os
 import shutil
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +22,7 @@ from stainapp.models.network_stainer import STATISTICS
 from stainapp.models.stainer import Tiles
 from stainapp.runs.recipe import RECIPE_FILE, Recipe, portable, write_recipe
 from training.limits import limits_of
+from training.swap import swap
 from training.tensors import from_network, to_network
 
 JUDGE_FILE = "judge.safetensors"
@@ -93,7 +93,7 @@ def export(
     facts = {**facts, "weights": "fp16" if half else "fp32"}
     card = _card(recipe, taught.direction, arch, files, parameters, facts)
     card.write(draft)
-    _swap(draft, folder / model_id)
+    swap(draft, folder / model_id)
     return card
 
 
@@ -179,13 +179,3 @@ def _card(
         limits=limits if forward else made.inverse_limits or limits,
         created=time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime()),
     )
-
-
-def _swap(draft: Path, folder: Path) -> None:
-    """Put a folder into another's place; a crash in between leaves one or the other whole."""
-    old = folder.with_name(f".{folder.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    with suppress(FileNotFoundError):
-        folder.rename(old)
-    draft.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)

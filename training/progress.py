@@ -1,6 +1,6 @@
 """How far a run is."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
@@ -11,10 +11,10 @@ class Progress:
     step: int = 0
     images: int = 0
     """Learnt from so far."""
-    best: float | None = None
-    """The best validation's score so far; lower is better."""
+    best: dict[str, float] = field(default_factory=dict)
+    """Each direction's best score in a validation so far; lower is better."""
     without_gain: int = 0
-    """Validations since."""
+    """Validations since the last gain in any."""
     judged_at: int = -1
     """Images at the last validation."""
 

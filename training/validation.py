@@ -26,8 +26,8 @@ class Judged:
     """What was made of the validation tiles, and how it fares."""
 
     metrics: dict[str, float]
-    score: float
-    """Lower is better; decides which model is kept."""
+    scores: dict[str, float]
+    """By direction; lower is better, and decides which model is kept of each."""
     source: Tiles
     made: Tiles
     beside: Tiles
@@ -62,12 +62,10 @@ def judge(folders: Mapping[str, Path], tiles: JudgeTiles, device: str, data: Dat
     cycled = stained_as_seen(folders["inverse"], forward, device)
     errors = _density_errors(cycled, tiles.source)
     metrics["cycle error (OD)"] = float(errors.mean())
-    # what a stain left as it is comes to may differ many times over between the two ways
-    score = metrics[name] / max(1.0, _distance(tiles.target, tiles.source))
-    score += metrics[f"{name} inverse"] / max(1.0, _distance(tiles.source, tiles.target))
+    scores = {"forward": metrics[name], "inverse": metrics[f"{name} inverse"]}
     worst = tuple(int(n) for n in np.argsort(-errors))
     shown = tiles.target[np.arange(len(forward)) % len(tiles.target)]
-    return Judged(metrics, score, tiles.source, forward, shown, "real, elsewhere", worst)
+    return Judged(metrics, scores, tiles.source, forward, shown, "real, elsewhere", worst)
 
 
 def _paired(tiles: JudgeTiles, made: Tiles, *, grey: bool) -> Judged:
@@ -80,7 +78,8 @@ def _paired(tiles: JudgeTiles, made: Tiles, *, grey: bool) -> Judged:
     }
     source = grey_of(tiles.source) if grey else tiles.source
     worst = tuple(int(n) for n in np.argsort(-errors))
-    return Judged(metrics, metrics["error (OD)"], source, made, tiles.target, "target", worst)
+    scores = {"forward": metrics["error (OD)"]}
+    return Judged(metrics, scores, source, made, tiles.target, "target", worst)
 
 
 def _distance(reference: Tiles, other: Tiles) -> float:

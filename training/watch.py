@@ -3,8 +3,7 @@
 import logging
 import math
 import shutil
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +21,7 @@ from training.export import Taught, export, model_ids
 from training.method import JUDGES, Method
 from training.progress import Progress
 from training.reporter import Reporter
+from training.swap import mend, swap
 from training.validation import Judged, judge
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,8 @@ class Watch:
         self._run, self._recipe, self._data, self._method = run, recipe, data, method
         self._report = report
         self._arch, self._device = arch_of(recipe), device
-        self._mend()
+        for name in model_ids(recipe).values():
+            mend(run.model / name)
 
     @cached_property
     def _judge_tiles(self) -> JudgeTiles:
@@ -60,19 +61,17 @@ class Watch:
         return {"forward": source, "inverse": target}
 
     def validate(self, progress: Progress) -> None:
-        """Measure the averaged weights; keep them as the run's model where they are the best."""
+        """Measure the averaged weights; keep those of each direction that are its best so far.
+
+        Each by itself, since one way's best moment need not be the other's.
+        """
         progress.judged_at = progress.images
-        draft = self._run.path / "candidate"
+        folders: dict[str, Path] = {}
         try:
-            folders = self._export(draft, progress)
+            folders = self._export(self._candidates, progress)
             judged = judge(folders, self._judge_tiles, self._device, self._data)
-            best = math.isfinite(judged.score) and (
-                progress.best is None or judged.score < progress.best
-            )
-            if best:
-                self._keep(draft)
-            else:
-                shutil.rmtree(draft, ignore_errors=True)
+            better = [name for name in folders if _gains(judged.scores[name], progress, name)]
+            self._keep(folders, better)
         except OSError as error:
             self._report.notice(
                 f"No model could be written ({error.strerror}); the one before it is kept. "
@@ -81,18 +80,18 @@ class Watch:
             return
         except StainAppError as error:
             self._report.notice(f"The model of image {progress.images} was not measured: {error}")
-            if progress.best is None:  # the newest is better than none
-                self._keep(draft)
+            unjudged = [name for name in folders if name not in progress.best]
+            self._keep(folders, unjudged)  # the newest is better than none
             return
-        progress.without_gain = 0 if best else progress.without_gain + 1
-        progress.best = judged.score if best else progress.best
+        progress.without_gain = 0 if better else progress.without_gain + 1
+        progress.best |= {name: judged.scores[name] for name in better}
         self._report.write(
             "validation",
             step=progress.step,
             images=progress.images,
             metrics=judged.metrics,
-            score=judged.score,
-            best=best,
+            scores=judged.scores,
+            best=better,
         )
         self._draw(judged, progress)
         log.info("%s: %d images, %s", self._recipe.model.id, progress.images, judged.metrics)
@@ -175,24 +174,15 @@ class Watch:
             folders[direction] = folder / model_ids(self._recipe)[direction]
         return folders
 
-    def _mend(self) -> None:
-        """Put the best model back, if the run was killed while another took its place."""
-        old = self._old
-        if old.is_dir() and not self._run.model.exists():
-            old.rename(self._run.model)
+    def _keep(self, folders: Mapping[str, Path], directions: Collection[str]) -> None:
+        """Put the named candidates into the place of the best so far; let go of the others."""
+        for name in directions:
+            swap(folders[name], self._run.model / folders[name].name)
+        shutil.rmtree(self._candidates, ignore_errors=True)
 
     @property
-    def _old(self) -> Path:
-        return self._run.path / "model.old"
-
-    def _keep(self, draft: Path) -> None:
-        """Put the candidate into the place of the best so far."""
-        old = self._old
-        shutil.rmtree(old, ignore_errors=True)
-        with suppress(FileNotFoundError):
-            self._run.model.rename(old)
-        draft.rename(self._run.model)
-        shutil.rmtree(old, ignore_errors=True)
+    def _candidates(self) -> Path:
+        return self._run.path / "candidate"
 
     def _draw(self, judged: Judged, progress: Progress) -> None:
         path = self._run.samples / f"{progress.images:09d}.png"
@@ -212,3 +202,7 @@ class Watch:
             file=f"{self._run.samples.name}/{path.name}",
             worst=list(judged.worst),
         )
+
+
+def _gains(score: float, progress: Progress, direction: str) -> bool:
+    return math.isfinite(score) and score < progress.best.get(direction, math.inf)

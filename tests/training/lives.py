@@ -29,8 +29,8 @@ class QuietWatch:
 
     def validate(self, progress: Progress) -> None:
         progress.judged_at = progress.images
-        progress.without_gain += progress.best is not None
-        progress.best = 1.0
+        progress.without_gain += bool(progress.best)
+        progress.best = {"forward": 1.0}
 
     def show_live(self, progress: Progress, wish: int) -> None: ...
 
