@@ -1,6 +1,8 @@
 """From a recipe to the method that is taught, its networks drawn anew or a parent's."""
 
 import logging
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 import torch
 from safetensors import SafetensorError
@@ -12,6 +14,7 @@ from stainapp.models import networks
 from stainapp.models.card import WEIGHTS_FILE, Arch
 from stainapp.models.network_stainer import STATISTICS
 from stainapp.models.store import Found, default_store
+from stainapp.runs.methods import MethodName, method_info
 from stainapp.runs.recipe import Recipe
 from training.batch_norm import synchronised
 from training.cyclegan import CycleGan
@@ -24,6 +27,11 @@ from training.tensors import memory_format
 
 log = logging.getLogger(__name__)
 
+Make: TypeAlias = Callable[
+    [Mapping[str, nn.Module], Mapping[str, PatchDiscriminator], Setting], Method
+]
+"""Generators by direction, discriminators by what they judge, "source" or "target"."""
+TAUGHT: Mapping[MethodName, Make] = {"cyclegan": CycleGan, "pix2pix": Pix2Pix}
 NEAR_MPP = 0.1
 """Largest relative difference between a parent's scale and the recipe's."""
 
@@ -36,9 +44,9 @@ def build_method(setting: Setting) -> Method:
     """
     recipe, device = setting.recipe, setting.device
     chance = torch.Generator().manual_seed(recipe.seed)
-    both = recipe.method == "cyclegan"
+    info = method_info(recipe.method)
     parents = {"forward": recipe.model.parent} | (
-        {"inverse": inverse_parent(recipe)} if both else {}
+        {"inverse": inverse_parent(recipe)} if info.both_ways else {}
     )
     arch = arch_of(recipe)
     generators = {
@@ -47,14 +55,13 @@ def build_method(setting: Setting) -> Method:
     judges = {
         name: _judge(recipe, arch, parents[direction], chance)
         for name, direction in (("source", "inverse"), ("target", "forward"))
-        if direction in parents
+        if direction in parents and info.judged_channels
     }
     layout = memory_format(device, normed=arch.norm != "none")
     for net in (*generators.values(), *judges.values()):
         net.to(device, memory_format=layout)  # type: ignore[call-overload] # its hints lack it
         synchronised(net, device, setting.processes).train()
-    made = CycleGan if both else Pix2Pix
-    return made(generators, judges, setting)
+    return TAUGHT[recipe.method](generators, judges, setting)
 
 
 def arch_of(recipe: Recipe) -> Arch:
@@ -107,7 +114,7 @@ def inverse_parent(recipe: Recipe) -> str:
 
 def _judge(recipe: Recipe, arch: Arch, parent: str, chance: torch.Generator) -> PatchDiscriminator:
     """Return a discriminator, drawn anew unless the parent brings one of the same shape."""
-    channels = 3 if recipe.method == "cyclegan" else 6
+    channels = method_info(recipe.method).judged_channels
     judge = PatchDiscriminator(channels, recipe.training.ndf, arch.norm)
     initialise(judge, chance)
     if arch.norm == "none":

@@ -12,6 +12,7 @@ import torch
 from stainapp.errors import RecipeError
 from stainapp.models import networks
 from stainapp.models.device import is_out_of_memory
+from stainapp.runs.methods import method_info
 from stainapp.runs.recipe import Recipe
 from training import checkpoint
 from training.build import arch_of, build_method
@@ -187,10 +188,8 @@ def _disk(recipe: Recipe, method: Method) -> int:
     """Return what two checkpoints, one in the making, the models and the pictures take."""
     state = checkpoint.state_of(method)
     tensors = _bytes_in(state)
-    pools = sum(
-        recipe.training.pool * (6 if recipe.method == "pix2pix" else 3) * recipe.data.tile_px**2 * 4
-        for _ in method.pools
-    )
+    image = method_info(recipe.method).judged_channels * recipe.data.tile_px**2 * 4
+    pools = len(method.pools) * recipe.training.pool * image
     models = 3 * _bytes_in(state["averages"])
     pictures = recipe.training.images // recipe.training.validate_every * PICTURE_BYTES
     return (checkpoint.KEPT + 1) * (tensors + pools) + models + pictures

@@ -20,6 +20,7 @@ from stainapp.models import networks, slide_norm
 from stainapp.models.card import WEIGHTS_FILE, Arch, ModelCard, sha256_of
 from stainapp.models.network_stainer import STATISTICS
 from stainapp.models.stainer import Tiles
+from stainapp.runs.methods import method_info
 from stainapp.runs.recipe import RECIPE_FILE, Recipe, portable, write_recipe
 from training.limits import limits_of
 from training.swap import swap
@@ -33,19 +34,13 @@ NORM_MODES: Mapping[str, Literal["frozen", "batch", "none"]] = {
     "batch": "batch",
     "none": "none",
 }
-CITATIONS = {
-    "cyclegan": "Zhu JY, Park T, Isola P, Efros AA. Unpaired image-to-image translation using "
-    "cycle-consistent adversarial networks. ICCV 2017, arXiv 1703.10593.",
-    "pix2pix": "Isola P, Zhu JY, Zhou T, Efros AA. Image-to-image translation with conditional "
-    "adversarial networks. CVPR 2017, arXiv 1611.07004.",
-}
 
 
 def model_ids(recipe: Recipe) -> dict[str, str]:
     """Return the ids of what a recipe makes, by direction."""
     made = recipe.model
     ids = {"forward": made.id}
-    if recipe.method == "cyclegan":
+    if method_info(recipe.method).both_ways:
         ids["inverse"] = made.inverse_id or f"{made.id}-back"
     return ids
 
@@ -175,7 +170,7 @@ def _card(
             **facts,
         },
         licence=made.licence,
-        citation=(CITATIONS[recipe.method], *made.citation),
+        citation=(method_info(recipe.method).citation, *made.citation),
         limits=limits if forward else made.inverse_limits or limits,
         created=time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime()),
     )

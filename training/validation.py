@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from stainapp.compare.density import density
 from stainapp.compare.frechet import LEAST_TILES, NAME, frechet
 from stainapp.compare.metrics import psnr, ssim
-from stainapp.compare.texture import features
+from stainapp.compare.texture import features, unlikeness
 from stainapp.models.stainer import Tiles
 from training.datasets import Dataset, JudgeTiles
 from training.evaluation import stained_as_seen
@@ -52,17 +52,18 @@ def judge(folders: Mapping[str, Path], tiles: JudgeTiles, device: str, data: Dat
     forward = stained_as_seen(folders["forward"], tiles.source, device)
     if data.paired:
         return _paired(tiles, forward, grey=data.grey)
-    backward = stained_as_seen(folders["inverse"], tiles.target, device)
     few = min(len(tiles.source), len(tiles.target)) < LEAST_TILES
     name = "distance of means" if few else NAME
-    metrics = {
-        name: _distance(tiles.target, forward),
-        f"{name} inverse": _distance(tiles.source, backward),
-    }
-    cycled = stained_as_seen(folders["inverse"], forward, device)
-    errors = _density_errors(cycled, tiles.source)
-    metrics["cycle error (OD)"] = float(errors.mean())
-    scores = {"forward": metrics[name], "inverse": metrics[f"{name} inverse"]}
+    scores = {"forward": _distance(tiles.target, forward)}
+    metrics = {name: scores["forward"]}
+    if "inverse" in folders:
+        backward = stained_as_seen(folders["inverse"], tiles.target, device)
+        scores["inverse"] = metrics[f"{name} inverse"] = _distance(tiles.source, backward)
+        cycled = stained_as_seen(folders["inverse"], forward, device)
+        errors = _density_errors(cycled, tiles.source)
+        metrics["cycle error (OD)"] = float(errors.mean())
+    else:
+        errors = unlikeness(features(forward), features(tiles.target))
     worst = tuple(int(n) for n in np.argsort(-errors))
     shown = tiles.target[np.arange(len(forward)) % len(tiles.target)]
     return Judged(metrics, scores, tiles.source, forward, shown, "real, elsewhere", worst)

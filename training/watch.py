@@ -168,8 +168,9 @@ class Watch:
         }
         folders = {}
         for direction, average in self._method.averages.items():
-            judge = self._method.networks[JUDGES[direction]].state_dict()
-            taught = Taught(direction, average.weights, self._norm_tiles[direction], judge)
+            judge = self._method.networks.get(JUDGES[direction])
+            state = judge.state_dict() if judge is not None else {}
+            taught = Taught(direction, average.weights, self._norm_tiles[direction], state)
             export(folder, self._recipe, self._arch, taught, facts)
             folders[direction] = folder / model_ids(self._recipe)[direction]
         return folders

@@ -247,8 +247,6 @@ def _worst(
     elif "cycle error" in scores:
         measure, values, sign = "cycle error", scores["cycle error"], -1
     else:
-        spread = np.maximum(real.std(axis=0), 1e-3)
-        far = np.sqrt((((looks - real.mean(axis=0)) / spread) ** 2).mean(axis=1))
-        measure, values, sign = "unlikeness", far, -1
+        measure, values, sign = "unlikeness", texture.unlikeness(looks, real), -1
     order = np.argsort(sign * values, kind="stable")
     return tuple(Worst(int(n), str(regions[n]), float(values[n]), measure) for n in order)

@@ -40,6 +40,18 @@ def features(tiles: Iterable[RgbImage]) -> NDArray[np.float64]:
     return np.stack(rows)
 
 
+def unlikeness(looks: NDArray[np.float64], real: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how far each tile lies from the mean of real ones, in their spreads.
+
+    Args:
+        looks: ``(N, F)`` features of the tiles.
+        real: ``(M, F)`` of real ones.
+    """
+    spread = np.maximum(real.std(axis=0), 1e-3)
+    far: NDArray[np.float64] = np.sqrt((((looks - real.mean(axis=0)) / spread) ** 2).mean(axis=1))
+    return far
+
+
 def _features(tile: RgbImage) -> NDArray[np.float64]:
     if min(tile.shape[:2]) < _LEAST_PX:
         raise StainAppError(

@@ -1,16 +1,29 @@
-"""The methods that can be trained, and when to use each. Loads no torch."""
+"""The methods that can be trained: what each needs and makes, and when to use it. No torch."""
 
 from dataclasses import dataclass
+from typing import Literal
+
+MethodName = Literal["cyclegan", "pix2pix"]
+Pairing = Literal["unpaired", "paired", "self"]
+"""How source and target belong together, see `stainapp.runs.recipe.Data.pairing`."""
 
 
 @dataclass(frozen=True, slots=True)
 class MethodInfo:
-    method: str
+    method: MethodName
     name: str
     when: str
-    """One sentence for the dialog."""
-    paired: bool
-    """Whether each source tile needs its target in the same frame."""
+    """One sentence for the dialog: when to use it, and what it costs."""
+    pairings: tuple[Pairing, ...]
+    """What it can learn from, the usual one first."""
+    citation: str
+    """For the cards of its models."""
+    both_ways: bool = False
+    """Whether it teaches the way back as well."""
+    judged_channels: int = 0
+    """Channels that its discriminators see: 3, 6 where they judge pairs, 0 where it has none."""
+    beside: str = ""
+    """What to do with data of another pairing, for the sentence that refuses it."""
 
 
 METHODS = (
@@ -19,14 +32,22 @@ METHODS = (
         "CycleGAN",
         "For two stains on different sections or slides, of which no pixel matches another; "
         "teaches both directions.",
-        paired=False,
+        pairings=("unpaired", "paired"),
+        both_ways=True,
+        judged_channels=3,
+        citation="Zhu JY, Park T, Isola P, Efros AA. Unpaired image-to-image translation using "
+        "cycle-consistent adversarial networks. ICCV 2017, arXiv 1703.10593.",
     ),
     MethodInfo(
         "pix2pix",
         "Pix2Pix",
         "For pairs of the same tissue in the same frame, or grey to colour; "
         "learns faster and keeps structures best.",
-        paired=True,
+        pairings=("paired", "self"),
+        judged_channels=6,
+        beside="or method to cyclegan",
+        citation="Isola P, Zhu JY, Zhou T, Efros AA. Image-to-image translation with conditional "
+        "adversarial networks. CVPR 2017, arXiv 1611.07004.",
     ),
 )
 

@@ -1,10 +1,12 @@
 """Three sets of training values a method: to look, for a night, and as in the papers. No torch."""
 
-from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, get_args
 
 from stainapp.models.card import Arch
-from stainapp.runs.recipe import Training
+from stainapp.runs.methods import MethodName
+from stainapp.runs.recipe import Losses, Training
 
 Kind = Literal["quick", "overnight", "full"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -28,42 +30,51 @@ class Preset:
     """Side of the crops; a multiple of what the network needs."""
     when: str
     """One sentence for the dialog."""
+    losses: Losses = Losses()  # noqa: RUF009 - frozen
 
 
-def preset(method: str, kind: Kind) -> Preset:
+@dataclass(frozen=True, slots=True)
+class _Method:
+    """What a method's presets differ in."""
+
+    small: Callable[[int], Arch]
+    """The network of a first layer's channels, for a processor."""
+    full: Arch
+    """The network of the method's paper."""
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    """Values of training that every kind has."""
+    losses: Losses = Losses()  # noqa: RUF009 - frozen
+
+
+def preset(method: MethodName, kind: Kind) -> Preset:
     """Return the values of a kind of training.
 
-    The full one has the sizes of the papers: Zhu et al. 2017 (CycleGAN, section 7.1) and
-    Isola et al. 2017 (pix2pix, section 6.1), some 200 epochs of a thousand images. The others
-    are what two processor cores do in minutes and in a night.
+    The full one has the sizes of the method's paper, some 200 epochs of a thousand images. The
+    others are what two processor cores do in minutes and in a night.
     """
-    found = _preset(method, kind)
-    if method == "pix2pix":  # which shows its discriminator the newest alone
-        return replace(found, training=replace(found.training, pool=0, judge_images=1))
-    return found
-
-
-def _preset(method: str, kind: Kind) -> Preset:
+    of = METHODS[method]
     if kind == "quick":
-        return Preset(
-            _small(method, ngf=16),
+        found = Preset(
+            of.small(16),
             replace(SMALL, images=2_000, validate_every=250, checkpoint_every=250, ema=0.99),
             128,
             "Minutes on a processor: shows whether the regions will do, not how good it can be.",
         )
-    if kind == "overnight":
-        return Preset(
-            _small(method, ngf=32),
+    elif kind == "overnight":
+        found = Preset(
+            of.small(32),
             replace(SMALL, images=40_000, validate_every=1_000, checkpoint_every=500),
             160,
             "Some hours on a processor: a small network that stains a slide fast.",
         )
-    return Preset(
-        _unet() if method == "pix2pix" else _resnet(blocks=9, ngf=64),
-        Training(images=240_000, validate_every=4_000, checkpoint_every=2_000),
-        256,
-        "The sizes of the papers: for a GPU; on a processor it takes weeks.",
-    )
+    else:
+        found = Preset(
+            of.full,
+            Training(images=240_000, validate_every=4_000, checkpoint_every=2_000),
+            256,
+            "The sizes of the papers: for a GPU; on a processor it takes weeks.",
+        )
+    return replace(found, training=replace(found.training, **of.changes), losses=of.losses)
 
 
 def fine_tuned(training: Training) -> Training:
@@ -79,20 +90,26 @@ def fine_tuned(training: Training) -> Training:
     )
 
 
-def _small(method: str, ngf: int) -> Arch:
-    """Return a ResUNet for pairs, which keeps the detail they share from the first image on.
-
-    Without pairs it holds on to what its input looks like where the stain has to change it.
-    """
-    if method == "pix2pix":
-        return Arch(family="resunet", blocks=6, ngf=ngf, norm="none")
-    return _resnet(blocks=6, ngf=ngf)
-
-
-def _resnet(*, blocks: int, ngf: int) -> Arch:
+def _resnet(ngf: int, blocks: int = 6) -> Arch:
     """A ResNet that enlarges by resizing, which draws no checkerboard (Odena et al. 2016)."""
     return Arch(family="resnet", blocks=blocks, ngf=ngf, upsampling="resize")
 
 
-def _unet() -> Arch:
-    return Arch(family="unet", ngf=64, norm="batch", dropout=True, downs=8)
+def _resunet(ngf: int) -> Arch:
+    """For pairs: keeps the detail they share from the first image on.
+
+    Without pairs it holds on to what its input looks like where the stain has to change it.
+    """
+    return Arch(family="resunet", blocks=6, ngf=ngf, norm="none")
+
+
+METHODS: Mapping[MethodName, _Method] = {
+    # Zhu et al. 2017, section 7.1
+    "cyclegan": _Method(_resnet, _resnet(64, blocks=9)),
+    # Isola et al. 2017, section 6.1; it shows its discriminator the newest alone
+    "pix2pix": _Method(
+        _resunet,
+        Arch(family="unet", ngf=64, norm="batch", dropout=True, downs=8),
+        {"pool": 0, "judge_images": 1},
+    ),
+}

@@ -18,6 +18,7 @@ import tomli_w
 
 from stainapp.errors import RecipeError
 from stainapp.models.card import Arch
+from stainapp.runs.methods import MethodName, Pairing, method_info
 from stainapp.slides.scale import COARSEST_MPP, FINEST_MPP
 from stainapp.strict import build
 
@@ -127,7 +128,7 @@ class Origin:
 class Data:
     """The tiles, and how they are parted into those to learn from and those to judge by."""
 
-    pairing: Literal["unpaired", "paired", "self"]
+    pairing: Pairing
     """"paired": each source has its target in the same frame; "self": the source is the
     target in grey (ITU-R 601)."""
     source: tuple[Origin, ...] = ()
@@ -296,7 +297,7 @@ class Recipe:
     """The contents of ``recipe.toml``."""
 
     schema: str = SCHEMA
-    method: Literal["cyclegan", "pix2pix"]
+    method: MethodName
     seed: int = 0
     model: Made
     network: Arch | None = None
@@ -314,7 +315,7 @@ class Recipe:
     def _places(self) -> list[tuple[str, list[Problem]]]:
         origins = (("source", self.data.source), ("target", self.data.target))
         return [
-            ("", self._problems()),
+            ("", [(not 0 <= self.seed < 2**63, f"seed cannot be {self.seed}; choose 0 or more")]),
             ("model: ", self.model.problems()),
             ("data: ", self.data.problems()),
             *(
@@ -325,15 +326,18 @@ class Recipe:
             ("losses: ", self.losses.problems()),
             ("training: ", self.training.problems()),
             ("network: ", _network_problems(self.network) if self.network else []),
+            ("", self._method_problems()),
         ]
 
-    def _problems(self) -> list[Problem]:
+    def _method_problems(self) -> list[Problem]:
+        info, pairing = method_info(self.method), self.data.pairing
+        wanted = " or ".join(f'"{one}"' for one in info.pairings)
+        otherwise = f", {info.beside}" if info.beside else ""
         return [
-            (not 0 <= self.seed < 2**63, f"seed cannot be {self.seed}; choose 0 or more"),
             (
-                self.method == "pix2pix" and self.data.pairing == "unpaired",
-                'pix2pix learns from pairs; set data.pairing to "paired" or "self", '
-                "or method to cyclegan",
+                pairing not in info.pairings,
+                f"{self.method} does not learn from {pairing} data; "
+                f"set data.pairing to {wanted}{otherwise}",
             ),
         ]
 

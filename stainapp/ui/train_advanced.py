@@ -33,8 +33,8 @@ class Row:
     words: str
     make: Callable[[QWidget], Box]
     hint: str
-    method: str = ""
-    """The one method that knows it; "" for all."""
+    methods: tuple[str, ...] = ()
+    """Those that know it; () for all."""
 
 
 def _whole(low: int, high: int, step: int = 1) -> Callable[[QWidget], Box]:
@@ -80,28 +80,28 @@ ROWS = (
         "Judged images",
         _whole(1, 64),
         "Real and generated images the discriminators learn from for each of the generators'",
-        "cyclegan",
+        ("cyclegan",),
     ),
     Row("losses", "gan", "Adversarial loss", _choice("lsgan", "bce"), "Least squares or entropy"),
     Row("losses", "adversarial", "Its weight", _real(0.0, 100.0, 2, 0.5), "Adversarial weight"),
-    Row("losses", "cycle", "Cycle weight", _real(0, 1000, 1, 1), "There and back", "cyclegan"),
-    Row("losses", "identity", "Identity weight", _real(0, 1000, 1, 1), "Own stain", "cyclegan"),
+    Row("losses", "cycle", "Cycle weight", _real(0, 1000, 1, 1), "There and back", ("cyclegan",)),
+    Row("losses", "identity", "Identity weight", _real(0, 1000, 1, 1), "Own stain", ("cyclegan",)),
     Row(
         "losses",
         "identity_images",
         "Identity until",
         _whole(0, 100_000_000, 1_000),
         "Images after which the identity loss ends, so that hues may change; 0 never",
-        "cyclegan",
+        ("cyclegan",),
     ),
-    Row("losses", "l1", "L1 weight", _real(0, 1000, 1, 10), "Weight of the pairs", "pix2pix"),
+    Row("losses", "l1", "L1 weight", _real(0, 1000, 1, 10), "Weight of the pairs", ("pix2pix",)),
     Row(
         "losses",
         "pyramid_octaves",
         "Pyramid octaves",
         _whole(0, 4),
         "Blurred octaves beside the full one, for pairs not aligned to the pixel",
-        "pix2pix",
+        ("pix2pix",),
     ),
     Row("network", "family", "Network", _choice("resunet", "resnet", "unet"), "The generator"),
     Row("network", "ngf", "Channels", _whole(4, 256, 8), "Of the generator's first layer"),
@@ -245,7 +245,7 @@ class AdvancedForm(QWidget):
             return self._own_network and not other
         if row.name == "freeze_discriminator":
             return not self._own_network
-        return row.method in ("", self._method)
+        return not row.methods or self._method in row.methods
 
     def _on_changed(self, *_: object) -> None:
         if self.sender() is self.boxes["family"]:

@@ -1,7 +1,6 @@
 """The first half of the dialog: the method, and where its tiles come from."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 from PySide6.QtCore import QSignalBlocker, Signal
 from PySide6.QtWidgets import (
@@ -18,18 +17,18 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from stainapp.runs.methods import METHODS, method_info
+from stainapp.runs.methods import METHODS, MethodName, Pairing, method_info
 from stainapp.ui.background import Background
 from stainapp.ui.train_origin import OriginChooser
-from stainapp.ui.train_wish import FileKind, FileWish, Pairing, SlideFacts
+from stainapp.ui.train_wish import FileKind, FileWish, SlideFacts
 
 WRAPPED = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
 LABELS_PX = 92
 """Width of the labels left of the boxes, alike in both halves of the dialog."""
 SLIDES, SELF = "slides", "self"
 SLIDES_WORDS = {
-    "cyclegan": "Two slides, one of each stain",
-    "pix2pix": "Two slides in one frame, pixel on pixel",
+    "unpaired": "Two slides, one of each stain",
+    "paired": "Two slides in one frame, pixel on pixel",
 }
 FILE_WORDS = {
     "root": ("A folder with trainA and trainB", "Folder with trainA, trainB, testA and testB"),
@@ -74,15 +73,15 @@ class DataChooser(QWidget):
         self._connect()
 
     @property
-    def chosen_method(self) -> Literal["cyclegan", "pix2pix"]:
-        method: Literal["cyclegan", "pix2pix"] = self.method.currentData()
+    def chosen_method(self) -> MethodName:
+        method: MethodName = self.method.currentData()
         return method
 
     @property
     def pairing(self) -> Pairing:
         if self.kind.currentData() == SELF:
             return "self"
-        return "paired" if method_info(self.chosen_method).paired else "unpaired"
+        return method_info(self.chosen_method).pairings[0]
 
     def file_wish(self) -> FileWish | None:
         """Return the files that are asked for; None where tiles come from slides."""
@@ -136,16 +135,16 @@ class DataChooser(QWidget):
             chooser.changed.connect(self.changed)
 
     def _on_method(self, *_: object) -> None:
-        method = self.chosen_method
-        self.when.setText(method_info(method).when)
+        info = method_info(self.chosen_method)
+        self.when.setText(info.when)
         kept = self.kind.currentData()
         with QSignalBlocker(self.kind):
             self.kind.clear()
-            self.kind.addItem(SLIDES_WORDS[method], SLIDES)
-            if method == "pix2pix":
+            self.kind.addItem(SLIDES_WORDS[info.pairings[0]], SLIDES)
+            if "self" in info.pairings:
                 self.kind.addItem("One slide, its grey to its colour", SELF)
             for name, words in FILE_WORDS.items():
-                if name != "root" or method == "cyclegan":  # its files are no pairs
+                if name != "root" or "unpaired" in info.pairings:  # its files are no pairs
                     self.kind.addItem(words[0], name)
             self.kind.setCurrentIndex(max(0, self.kind.findData(kept)))
         self.method_changed.emit()

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 
 from stainapp.models.card import STAINS, ModelCard
 from stainapp.models.store import Found
+from stainapp.runs.methods import MethodName, method_info
 from stainapp.runs.presets import KINDS, NAMES, Kind, preset
 from stainapp.runs.recipe import Made
 from stainapp.ui.mpp_box import MppBox
@@ -39,7 +40,7 @@ class ModelForm(QWidget):
         super().__init__(parent)
         self._cards = {one.card.id: one.card for one in models}
         self._taken = set(taken)
-        self._method = "cyclegan"
+        self._method: MethodName = "cyclegan"
         self._kind: Kind = "quick"
         self.parent_model = QComboBox(self)
         self.parent_model.addItem("From scratch", "")
@@ -88,7 +89,7 @@ class ModelForm(QWidget):
     def made(self) -> Made:
         """Return the model that is to be made."""
         card = self.parent_card
-        back = self._method == "cyclegan"
+        back = method_info(self._method).both_ways
         source, target = self.source.currentText().strip(), self.target.currentText().strip()
         inverse = self._cards.get(card.inverse or "") if card else None
         return Made(
@@ -106,7 +107,7 @@ class ModelForm(QWidget):
             tissue=card.tissue if card else (),
         )
 
-    def set_method(self, method: str) -> None:
+    def set_method(self, method: MethodName) -> None:
         """Follow the method: its presets, its losses, whether there is a way back."""
         if method != self._method:
             self._method = method
@@ -161,7 +162,7 @@ class ModelForm(QWidget):
         self.advanced.changed.connect(self._on_advanced)
 
     def _show_rows(self) -> None:
-        self._form.setRowVisible(self.inverse_id, self._method == "cyclegan")
+        self._form.setRowVisible(self.inverse_id, method_info(self._method).both_ways)
         self.advanced.set_method(self._method, own_network=self.parent_card is None)
 
     def _suggest(self, *_: object) -> None:

@@ -10,6 +10,7 @@ from typing import Literal
 from stainapp.errors import TrainingError
 from stainapp.models.card import Arch
 from stainapp.runs.folder import RunFolder
+from stainapp.runs.methods import MethodName, Pairing, method_info
 from stainapp.runs.presets import FINE_TUNE_RATE, Preset, fine_tuned
 from stainapp.runs.recipe import (
     Data,
@@ -24,7 +25,6 @@ from stainapp.runs.recipe import (
 from stainapp.session.geojson import write_geojson
 from stainapp.session.regions import Region
 
-Pairing = Literal["unpaired", "paired", "self"]
 FileKind = Literal["root", "aligned", "manifest", "npz"]
 Place = Literal["source", "target", "files", "model"]
 """Where in the dialog a problem is told."""
@@ -87,14 +87,14 @@ class Values:
     @classmethod
     def of(cls, preset: Preset) -> "Values":
         validation_px = max(preset.tile_px, USUAL_VALIDATION_PX)
-        return cls(preset.network, preset.training, preset.tile_px, validation_px, Losses())
+        return cls(preset.network, preset.training, preset.tile_px, validation_px, preset.losses)
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
     """All that the dialog asks."""
 
-    method: Literal["cyclegan", "pix2pix"]
+    method: MethodName
     pairing: Pairing
     model: Made
     values: Values
@@ -228,7 +228,7 @@ def _regions_file(side: str) -> str:
 
 def _model_problem(wish: Wish, taken: Collection[str]) -> str:
     made = wish.model
-    ids = [made.id, made.inverse_id] if wish.method == "cyclegan" else [made.id]
+    ids = [made.id, made.inverse_id] if method_info(wish.method).both_ways else [made.id]
     for one in ids:
         if not PLAIN_ID.fullmatch(one):
             what = f"{one!r} is no id" if one else "An id is missing"

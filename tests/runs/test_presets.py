@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from stainapp.runs.methods import METHODS
+from stainapp.runs.methods import METHODS, MethodName
 from stainapp.runs.presets import KINDS, NAMES, Kind, fine_tuned, preset
 from stainapp.runs.recipe import Data, Made, Origin, Recipe, read_recipe, write_recipe
 
@@ -13,7 +13,7 @@ EACH = [(info.method, kind) for info in METHODS for kind in KINDS]
 
 
 @pytest.mark.parametrize(("method", "kind"), EACH)
-def test_crops_suit_the_network(method: str, kind: Kind) -> None:
+def test_crops_suit_the_network(method: MethodName, kind: Kind) -> None:
     chosen = preset(method, kind)
 
     network = chosen.network
@@ -23,11 +23,11 @@ def test_crops_suit_the_network(method: str, kind: Kind) -> None:
 
 @pytest.mark.parametrize(("method", "kind"), EACH)
 def test_each_preset_survives_being_written_and_read(
-    method: str, kind: Kind, tmp_path: Path
+    method: MethodName, kind: Kind, tmp_path: Path
 ) -> None:
     chosen = preset(method, kind)
     recipe = Recipe(
-        method=method,  # type: ignore[arg-type] # one of the methods
+        method=method,
         model=Made(id="a", name="A", source_stain="H&E", target_stain="PAS", mpp=0.5),
         network=chosen.network,
         data=Data(
@@ -45,7 +45,7 @@ def test_each_preset_survives_being_written_and_read(
 
 
 @pytest.mark.parametrize("method", [info.method for info in METHODS])
-def test_longer_presets_see_more_and_have_wider_networks(method: str) -> None:
+def test_longer_presets_see_more_and_have_wider_networks(method: MethodName) -> None:
     quick, overnight, full = (preset(method, kind) for kind in KINDS)
 
     images = [one.training.images for one in (quick, overnight, full)]
@@ -63,7 +63,7 @@ def test_every_kind_has_a_name_and_one_sentence() -> None:
 
 
 @pytest.mark.parametrize(("method", "kind"), EACH)
-def test_validations_come_several_times_in_each_run(method: str, kind: Kind) -> None:
+def test_validations_come_several_times_in_each_run(method: MethodName, kind: Kind) -> None:
     training = preset(method, kind).training
 
     assert training.images >= 5 * training.validate_every

@@ -99,7 +99,7 @@ def changed(place: str, value: Any) -> dict[str, Any]:
         ("training.early_stop", -1, "training: early_stop cannot be -1"),
         ("training.validate_every", 0, "training: validate_every cannot be 0"),
         ("training.checkpoint_every", 0, "training: checkpoint_every cannot be 0"),
-        ("method", "pix2pix", "pix2pix learns from pairs"),
+        ("method", "pix2pix", "pix2pix does not learn from unpaired data"),
     ],
 )
 def test_each_wrong_value_is_named_in_one_sentence(

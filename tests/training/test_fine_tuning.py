@@ -10,6 +10,7 @@ import torch
 
 from stainapp.errors import RecipeError
 from stainapp.models.card import Arch
+from stainapp.runs.methods import METHODS
 from stainapp.runs.recipe import Recipe
 from tests.models.factories import classic_model, network_model
 from tests.training.methods import images, method_of, weights
@@ -17,7 +18,7 @@ from tests.training.recipes import SMALL_RESNET, small
 from training.export import JUDGE_FILE, Taught, export
 from training.method import JUDGES
 
-METHODS = ("cyclegan", "pix2pix")
+NAMES = [info.method for info in METHODS]
 
 
 def exported(kind: Any, folder: Path) -> Recipe:
@@ -34,7 +35,7 @@ def exported(kind: Any, folder: Path) -> Recipe:
     return replace(recipe, model=made, network=None)
 
 
-@pytest.mark.parametrize("kind", METHODS)
+@pytest.mark.parametrize("kind", NAMES)
 def test_fine_tuning_begins_with_all_networks_of_the_parent(kind: Any, tmp_path: Path) -> None:
     first = method_of(small(kind))
     first.step(images())
@@ -47,7 +48,7 @@ def test_fine_tuning_begins_with_all_networks_of_the_parent(kind: Any, tmp_path:
         torch.testing.assert_close(after[key], value, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("kind", METHODS)
+@pytest.mark.parametrize("kind", NAMES)
 def test_the_frozen_layers_of_a_discriminator_keep_their_weights_and_the_others_do_not(
     kind: Any, tmp_path: Path
 ) -> None:
