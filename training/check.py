@@ -1,6 +1,5 @@
 """Look at a recipe before anything is learnt: whether it will do, how it splits, what it costs."""
 
-import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -11,6 +10,7 @@ import torch
 
 from stainapp.errors import RecipeError
 from stainapp.models import networks
+from stainapp.models.cost import peak_memory
 from stainapp.models.device import is_out_of_memory
 from stainapp.runs.methods import method_info
 from stainapp.runs.recipe import Recipe
@@ -149,7 +149,7 @@ def _estimate(setting: Setting, method: Method, data: Dataset) -> Estimate:
     return Estimate(
         images_per_s=speed,
         seconds=recipe.training.images / speed * VALIDATION_SHARE_S,
-        memory_bytes=_memory(setting.device),
+        memory_bytes=peak_memory(setting.device) or 0,
         disk_bytes=_disk(recipe, method),
         device=setting.device,
         precision=setting.precision,
@@ -171,17 +171,6 @@ def _whole_step(setting: Setting, method: Method, images: Images) -> Callable[[]
             raise
 
     return step
-
-
-def _memory(device: str) -> int:
-    if device.startswith("cuda"):
-        return torch.cuda.max_memory_allocated(device)
-    if sys.platform == "win32":
-        return 0
-    import resource
-
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else most * 1024
 
 
 def _disk(recipe: Recipe, method: Method) -> int:

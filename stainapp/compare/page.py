@@ -1,0 +1,151 @@
+"""A comparison of methods as one HTML page that needs nothing beside it: table and pictures."""
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+
+from PIL import Image
+
+from stainapp.compare.ranking import Ranking, Standing
+from stainapp.compare.table import Row, Table
+
+STYLE = """
+:root { color-scheme: light dark; --ink: #1c1c21; --faint: #66666f; --line: #d8d8de;
+  --paper: #ffffff; --best: #e6f2ea; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e9e9ee; --faint: #a0a0aa; --line: #3a3a42;
+  --paper: #1b1b1f; --best: #1f3a2a; } }
+body { font: 15px/1.45 system-ui, sans-serif; color: var(--ink); background: var(--paper);
+  margin: 2rem auto; max-width: 90rem; padding: 0 1.5rem; }
+h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
+p, .faint { color: var(--faint); } .wide { overflow-x: auto; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+th, td { text-align: right; padding: .35rem .7rem; border-bottom: 1px solid var(--line);
+  white-space: nowrap; vertical-align: top; }
+th { vertical-align: bottom; font-weight: 600; white-space: normal; }
+th:first-child, td:first-child { text-align: left; position: sticky; left: 0;
+  background: var(--paper); }
+td.best { background: var(--best); } small { color: var(--faint); display: block; }
+img { max-width: 100%; height: auto; }
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A figure and what it shows."""
+
+    caption: str
+    image: Image.Image
+
+
+def page(
+    title: str,
+    about: Sequence[str],
+    ranking: Ranking,
+    table: Table,
+    pictures: Sequence[Picture] = (),
+) -> str:
+    """Return the page.
+
+    Args:
+        title: its heading.
+        about: sentences on the data and on what is compared.
+        ranking: the subjects, the best first.
+        table: all rows, for what has to be said of them.
+        pictures: shown below, in their order.
+    """
+    others = [row for row in table.rows if row.subject not in _subjects(ranking)]
+    parts = [
+        f"<h1>{escape(title)}</h1>",
+        *(f"<p>{escape(sentence)}</p>" for sentence in about),
+        f'<div class="wide">{_table(ranking)}</div>',
+        "<p>Each cell: the estimate, its 95 % interval, and the ranks that the intervals leave "
+        "open. Shaded: not told apart from the best. The first column of numbers is the mean of "
+        f"the ranks in: {escape(', '.join(ranking.ranked_by) or 'nothing that all have')}.</p>",
+        *_notes([*table.rows]),
+        *(_others(others) if others else ()),
+        *(_figure(picture) for picture in pictures),
+    ]
+    body = "\n".join(parts)
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head>\n<body>\n{body}\n"
+        "</body></html>\n"
+    )
+
+
+def _subjects(ranking: Ranking) -> set[str]:
+    return {one.subject for one in ranking.standings}
+
+
+def _table(ranking: Ranking) -> str:
+    costs = tuple(dict.fromkeys(name for one in ranking.costs.values() for name in one))
+    heads = ["Method", "Mean rank", *(_heading(ranking, name) for name in ranking.measures), *costs]
+    head = "".join(f"<th>{one if one.startswith('<') else escape(one)}</th>" for one in heads)
+    rows = "".join(_line(one, ranking, costs) for one in ranking.standings)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _heading(ranking: Ranking, measure: str) -> str:
+    row = next(one.places[measure].row for one in ranking.standings if measure in one.places)
+    unit = f" ({row.unit})" if row.unit else ""
+    return f"<span>{escape(measure + unit)}<small>{escape(row.better)} is better</small></span>"
+
+
+def _line(one: Standing, ranking: Ranking, costs: Sequence[str]) -> str:
+    cells = [f"<td>{escape(one.subject)}</td>", f"<td>{one.mean_rank:.1f}</td>"]
+    for measure in ranking.measures:
+        place = one.places.get(measure)
+        if place is None:
+            cells.append('<td class="faint">not measured</td>')
+            continue
+        ranks = f"{place.best}" if place.best == place.worst else f"{place.best}-{place.worst}"
+        best = ' class="best"' if place.best == 1 else ""
+        cells.append(f"<td{best}>{_number(place.row)}<small>rank {ranks}</small></td>")
+    own: Mapping[str, float] = ranking.costs.get(one.subject, {})
+    cells += [f"<td>{own[name]:.3g}</td>" if name in own else "<td></td>" for name in costs]
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def _number(row: Row) -> str:
+    interval = "" if row.low is None else f"<small>{row.low:.3g} to {row.high:.3g}</small>"
+    return f"{row.estimate:.3g}{interval}"
+
+
+def _notes(rows: Sequence[Row]) -> list[str]:
+    """Return what is to be said of the figures, each sentence once."""
+    said: dict[str, list[str]] = {}
+    for row in rows:
+        for note in filter(None, row.note.split("; ")):
+            named = said.setdefault(note, [])
+            named += [] if row.measure in named else [row.measure]
+    if not said:
+        return []
+    items = "".join(
+        f"<li>{escape(note)} <span class='faint'>({escape(', '.join(named))})</span></li>"
+        for note, named in said.items()
+    )
+    return [f"<h2>What is to be said of these figures</h2><ul>{items}</ul>"]
+
+
+def _others(rows: Sequence[Row]) -> list[str]:
+    """Return the rows of what competes with nobody, such as real tissue with real tissue."""
+    items = "".join(
+        f"<li>{escape(row.subject)}, {escape(row.measure)}: "
+        + ("not measured" if row.estimate is None else _number(row))
+        + "</li>"
+        for row in rows
+    )
+    return [f"<h2>For comparison</h2><ul>{items}</ul>"]
+
+
+def _figure(picture: Picture) -> str:
+    data = io.BytesIO()
+    picture.image.save(data, "PNG")
+    source = base64.b64encode(data.getvalue()).decode()
+    return (
+        f"<h2>{escape(picture.caption)}</h2>"
+        f'<img alt="{escape(picture.caption)}" src="data:image/png;base64,{source}">'
+    )
