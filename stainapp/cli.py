@@ -128,6 +128,12 @@ def _add_models(to: "Subparsers") -> None:
     imports.add_argument("--mpp", type=_positive, required=True, help="scale it was trained at")
     imports.add_argument("--norm-mode", choices=("frozen", "running", "batch", "none"))
     imports.add_argument("--licence", default="")
+    imports.add_argument(
+        "--kind",
+        choices=("stainer", "segmenter"),
+        default="stainer",
+        help="a segmenter gives the probability of nuclei instead of a picture",
+    )
     imports.set_defaults(run=commands.models_import)
     for verb in (listing, show, check, imports):
         verb.add_argument("--json", action="store_true", default=argparse.SUPPRESS)
@@ -187,6 +193,23 @@ def _add_evaluate(to: "Subparsers") -> None:
     evaluate.add_argument("-o", "--output", type=Path, metavar="JSON")
     evaluate.add_argument("--csv", type=Path, metavar="CSV")
     evaluate.add_argument("--figures", type=Path, metavar="DIR", help="the worst tiles, as PNG")
+    evaluate.add_argument(
+        "--inception",
+        type=Path,
+        metavar="FILE",
+        help="weights of Inception v3, as torch-fidelity, pytorch-fid or torchvision publish them: "
+        "adds FID, KID and IS",
+    )
+    evaluate.add_argument("--inception-sha256", metavar="HEX", help="what that file must have")
+    evaluate.add_argument(
+        "--segmenter", metavar="MODEL", help="an id or a folder; nuclei are found by it"
+    )
+    evaluate.add_argument(
+        "--dab-thresholds",
+        type=_thresholds,
+        metavar="WEAK,MODERATE,STRONG",
+        help="mean optical density of DAB in a nucleus from which it counts; 0.2,0.4,0.6",
+    )
     evaluate.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:<n> or mps")
     evaluate.add_argument("--json", action="store_true")
     evaluate.set_defaults(run=training_commands.evaluate)
@@ -246,6 +269,10 @@ def _numbers(text: str, count: int, example: str) -> tuple[float, ...]:
 def _pair(text: str) -> tuple[float, float]:
     x, y = _numbers(text, 2, "1200,3400")
     return x, y
+
+
+def _thresholds(text: str) -> tuple[float, ...]:
+    return _numbers(text, 3, "0.2,0.4,0.6")
 
 
 def _region(text: str) -> "Rect":

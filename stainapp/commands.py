@@ -22,7 +22,8 @@ def view(args: argparse.Namespace) -> int:
     if args.model is not None:
         from stainapp.models.store import default_store
 
-        default_store().find(args.model)  # a wrong name ends here, not in a window without stain
+        # A wrong name ends here, not in a window without stain.
+        default_store().find(args.model).card.must_be("stainer")
     if args.screenshot is not None:
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
     from stainapp.display import require_display
@@ -111,6 +112,8 @@ def models_list(args: argparse.Namespace) -> int:
             card = one.card
             scale = f"{card.mpp:g} um/px" if card.mpp else "any scale"
             stains = f"{card.source_stain} -> {card.target_stain}"
+            if card.kind == "segmenter":
+                stains = f"nuclei in {card.source_stain}"
             print(f"{card.id:<26}{stains:<32}{scale:<14}{card.licence}")
     for problem in store.problems:
         complain(problem.reason)
@@ -154,6 +157,7 @@ def models_import(args: argparse.Namespace) -> int:
         mpp=args.mpp,
         norm_mode=args.norm_mode,
         licence=args.licence,
+        kind=args.kind,
     )
     if args.json:
         print(json.dumps(asdict(card), indent=2, ensure_ascii=False))
@@ -168,6 +172,7 @@ def stain(args: argparse.Namespace) -> int:
     from stainapp.progress import progress_line
 
     model = default_store().at(args.model)
+    model.card.must_be("stainer")
     several = len(args.slides) > 1
     if several and args.region is not None:
         complain("--region takes one slide; run one command a slide.")

@@ -15,7 +15,9 @@ from stainapp.errors import ExportError, StainAppError
 from stainapp.progress import progress_line
 
 if TYPE_CHECKING:
+    from stainapp.compare.instruments import Instruments
     from stainapp.compare.table import Row
+    from stainapp.models.store import Store
     from training.check import Estimate
 
 LOOK_S = 0.5
@@ -94,16 +96,24 @@ def evaluate(args: argparse.Namespace) -> int:
 
     store = default_store()
     _make_room(args)
+    instruments = _instruments(args, store)
     tables, reports = [], []
     for name in args.models:
         found = store.at(name)
-        verdict = judge(found, args.data, store, data=args.files, device=args.device)
+        verdict = judge(
+            found,
+            args.data,
+            store,
+            data=args.files,
+            device=args.device,
+            instruments=instruments,
+        )
         table = named(verdict.table, found.card.id)
         tables.append(table)
         reports.append({"id": found.card.id, "version": found.card.version, **table.as_dict()})
         if args.figures is not None:
             verdict.draw_worst(args.figures / f"{found.card.id}.png")
-    report = {"data": str(args.data), "models": reports}
+    report = {"data": str(args.data), **_named(instruments), "models": reports}
     if args.output is not None:
         _write(args.output, json.dumps(report, indent=1, allow_nan=False) + "\n")
     if args.csv is not None:
@@ -113,6 +123,38 @@ def evaluate(args: argparse.Namespace) -> int:
     else:
         _print_rows(joined(tables).rows)
     return DONE
+
+
+def _instruments(args: argparse.Namespace, store: "Store") -> "Instruments":
+    """Return what the pictures are to be looked at with."""
+    from stainapp.compare.dab import Thresholds
+    from stainapp.compare.instruments import Instruments
+    from stainapp.compare.network_segmenter import NetworkSegmenter
+    from stainapp.compare.segmenter import Classical, Segmenter
+
+    segmenter: Segmenter = Classical()
+    if args.segmenter is not None:
+        segmenter = NetworkSegmenter(store.at(args.segmenter).folder, args.device)
+    inception = None
+    if args.inception is not None:
+        from stainapp.compare.inception import Inception
+
+        inception = Inception(args.inception, args.inception_sha256, args.device)
+    thresholds = Thresholds(*args.dab_thresholds) if args.dab_thresholds else Thresholds()
+    return Instruments(inception, segmenter, thresholds)
+
+
+def _named(instruments: "Instruments") -> dict[str, object]:
+    """Return what figures can only be compared with if it was the same."""
+    accuracy, inception = instruments.segmenter.accuracy, instruments.inception
+    return {
+        "segmenter": {
+            "name": instruments.segmenter.name,
+            "accuracy": asdict(accuracy) if accuracy else None,
+        },
+        "dab_thresholds": asdict(instruments.thresholds),
+        "inception": {"graph": inception.graph, "sha256": inception.sha256} if inception else None,
+    }
 
 
 def _print_rows(rows: Sequence["Row"]) -> None:

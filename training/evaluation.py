@@ -12,8 +12,10 @@ import numpy as np
 
 from stainapp.compare.baselines import fit_baselines, keeping_glass
 from stainapp.compare.blank import glass_of
-from stainapp.compare.evaluation import Question, TileSet, evaluate
+from stainapp.compare.evaluation import evaluate
 from stainapp.compare.figure import figure
+from stainapp.compare.instruments import Instruments
+from stainapp.compare.question import Question, TileSet
 from stainapp.compare.table import Row, Table
 from stainapp.errors import ModelError
 from stainapp.models.opening import open_stainer
@@ -108,7 +110,7 @@ def stained_as_seen(folder: Path, tiles: Tiles, device: str) -> Tiles:
     return keeping_glass(lambda some: stainer.predict(some, state), glass_of(tiles))(tiles)
 
 
-def judge_model(subject: Subject) -> Verdict:
+def judge_model(subject: Subject, instruments: Instruments | None = None) -> Verdict:
     """Measure a model, its parent and the baselines on the same tiles.
 
     Raises:
@@ -133,7 +135,7 @@ def judge_model(subject: Subject) -> Verdict:
         paired=subject.paired,
         another=None if subject.paired else _other_real(subject),
     )
-    table = evaluate(question, made, cycled)
+    table = evaluate(question, made, cycled, instruments=instruments)
     beside = tiles.target[np.arange(len(shown)) % len(tiles.target)]
     return Verdict(table, shown, made["model"], beside, subject.mpp, subject.paired)
 

@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+from stainapp.compare.instruments import Instruments
 from stainapp.compare.table import Row, Table
 from stainapp.errors import RecipeError
 from stainapp.models.card import ANY_STAIN, ModelCard
@@ -18,7 +19,13 @@ TILES, TILE_PX = 64, 256
 
 
 def judge(
-    found: Found, where: Path, store: Store, *, data: Path | None = None, device: str = "auto"
+    found: Found,
+    where: Path,
+    store: Store,
+    *,
+    data: Path | None = None,
+    device: str = "auto",
+    instruments: Instruments | None = None,
 ) -> Verdict:
     """Measure one model on what it has not learnt from.
 
@@ -29,6 +36,7 @@ def judge(
         store: finds the inverse.
         data: where a recipe's files lie.
         device: to run on.
+        instruments: what the pictures are looked at with.
 
     Raises:
         StainAppError: the data, or the model on it, will not do.
@@ -51,7 +59,7 @@ def judge(
         device=device,
     )
     subject = subject.reversed(found.folder) if back else subject
-    return judge_model(replace(subject, inverse=_inverse_of(found, store)))
+    return judge_model(replace(subject, inverse=_inverse_of(found, store)), instruments)
 
 
 def recipe_for(card: ModelCard, where: Path, data: Path | None) -> tuple[Recipe, bool]:

@@ -5,18 +5,19 @@ and the target is other tissue of the stain that is imitated. At the card's scal
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stainapp.cancel import CancelToken
-from stainapp.compare import frechet, metrics, nuclei, texture
-from stainapp.compare.agreement import agreement
+from stainapp.compare import metrics, texture
 from stainapp.compare.blank import glass_of, new_structures
 from stainapp.compare.density import amounts, density, dyes_of
+from stainapp.compare.instruments import Instruments
 from stainapp.compare.intervals import interval
-from stainapp.compare.nuclei import Labels
+from stainapp.compare.nuclei_rows import NucleiRows
+from stainapp.compare.question import Question, TileSet
+from stainapp.compare.set_rows import Seen, set_rows
 from stainapp.compare.table import Row, Table, Worst, measured, missing
 from stainapp.errors import StainAppError
 from stainapp.slides.reader import RgbImage
@@ -24,49 +25,12 @@ from stainapp.slides.reader import RgbImage
 Rows = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class TileSet:
-    """Tiles of one stain at one scale."""
-
-    images: RgbImage
-    """``(N, H, W, 3)`` uint8."""
-    regions: Sequence[str]
-    """Where each comes from: what is resampled as a whole. A slide's name and its region's."""
-    stain: str
-    mpp: float
-
-    def __post_init__(self) -> None:
-        if self.images.ndim != 4 or not len(self.images) or len(self.images) != len(self.regions):
-            raise StainAppError(
-                f"{len(self.images)} tiles of {len(self.regions)} regions cannot be measured; "
-                "name the region of each tile."
-            )
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What is known beforehand; all but the pictures that are judged."""
-
-    source: TileSet
-    target: TileSet
-    paired: bool
-    """Whether target tile n shows the same pixels as source tile n."""
-    another: TileSet | None = None
-    """More real tiles of the target's stain, of other tissue: how far real is from real."""
-
-    def __post_init__(self) -> None:
-        if self.paired and self.source.images.shape != self.target.images.shape:
-            raise StainAppError(
-                f"Source tiles of shape {self.source.images.shape} and target tiles of shape "
-                f"{self.target.images.shape} are no pairs; cut both from the same places."
-            )
-
-
 def evaluate(
     question: Question,
     subjects: Mapping[str, RgbImage],
     cycled: Mapping[str, RgbImage] | None = None,
     token: CancelToken | None = None,
+    instruments: Instruments | None = None,
 ) -> Table:
     """Measure pictures made from the source, one subject after another.
 
@@ -76,40 +40,50 @@ def evaluate(
             tiles are listed. Baselines: `baselines.fit_baselines`.
         cycled: name -> the source as the inverse model gives it back, where there is one.
         token: cancels between two measures.
+        instruments: what the pictures are looked at with, where there is a choice.
 
     Raises:
         StainAppError: shapes differ, tiles are too small, or the target's dyes are not known.
         Cancelled: the token was cancelled.
     """
-    token, cycled = token or CancelToken(), cycled or {}
+    token, cycled, instruments = token or CancelToken(), cycled or {}, instruments or Instruments()
     for tiles in (*subjects.values(), *cycled.values()):
         if tiles.shape != question.source.images.shape:
             raise StainAppError(
                 f"Pictures of shape {tiles.shape} were not made from tiles of shape "
                 f"{question.source.images.shape}; stain the same tiles."
             )
-    real = texture.features(question.target.images)
-    before = _nuclei_of(question.source.images, question.source)
+    looker = instruments.inception
+    real = Seen.by(looker, question.target.images)
+    nuclei = NucleiRows(question, instruments)
     rows: list[Row] = []
     worst: tuple[Worst, ...] = ()
     for number, (name, images) in enumerate(subjects.items()):
-        looks = texture.features(images)
+        looks = Seen.by(looker, images)
         token.check()
         scores: dict[str, Rows] = {}
         if question.paired:
             rows += _paired(name, question, images, scores)
-        rows += _unpaired(name, question, images, looks, real)
+        rows += set_rows(name, looker, real, looks, *_regions(question, question.source))
+        rows += _dyes(name, question, images)
         token.check()
         if name in cycled:
             rows.append(_cycle(name, question.source, cycled[name], scores))
-        rows.append(_nuclei(name, question, images, before))
+        rows += nuclei.of(name, images)
         rows.append(_blank(name, question.source, images))
         token.check()
         if not number:
-            worst = _worst(question.source.regions, scores, looks, real)
-    if question.another is not None:
-        rows.append(_real(question, real))
-    return Table(tuple(rows), worst)
+            worst = _worst(question.source.regions, scores, looks.texture, real.texture)
+    another = question.another
+    if another is not None:
+        others = Seen.by(looker, another.images)
+        said = "other real tissue of the stain"
+        rows += set_rows("real", looker, real, others, *_regions(question, another), said)
+    return Table((*rows, *nuclei.of_real()), worst)
+
+
+def _regions(question: Question, of: TileSet) -> tuple[Sequence[str], Sequence[str]]:
+    return question.target.regions, of.regions
 
 
 def _paired(name: str, question: Question, images: RgbImage, scores: dict[str, Rows]) -> list[Row]:
@@ -140,32 +114,14 @@ def _paired(name: str, question: Question, images: RgbImage, scores: dict[str, R
     return rows
 
 
-def _unpaired(
-    name: str, question: Question, images: RgbImage, looks: Rows, real: Rows
-) -> list[Row]:
-    """Fréchet distance and the error of mean dye amounts, to the whole target set."""
-    target, regions = question.target, list(question.source.regions)
-    rows = [_frechet(name, real, looks, target.regions, regions)]
+def _dyes(name: str, question: Question, images: RgbImage) -> list[Row]:
+    """The error of mean dye amounts, to the whole target set."""
+    target, regions, rows = question.target, list(question.source.regions), []
     goal, means = _mean_amounts(target.images, target.stain), _mean_amounts(images, target.stain)
     for n, dye in enumerate(dyes_of(target.stain)):
         found = interval(means[:, n], regions, _distance_to(float(goal[:, n].mean())))
         rows.append(measured(name, f"mean {dye} error", found, "OD", "lower"))
     return rows
-
-
-def _frechet(
-    name: str,
-    real: Rows,
-    looks: Rows,
-    real_regions: Sequence[str],
-    regions: Sequence[str],
-    note: str = "",
-) -> Row:
-    if min(len(looks), len(real)) < frechet.LEAST_TILES:
-        why = f"needs at least {frechet.LEAST_TILES} tiles in each set"
-        return missing(name, frechet.NAME, "", "lower", why)
-    found = frechet.frechet_interval(real, looks, list(real_regions), list(regions))
-    return measured(name, frechet.NAME, found, "", "lower", note)
 
 
 def _distance_to(goal: float) -> Callable[[Rows], float]:
@@ -188,28 +144,6 @@ def _cycle(name: str, source: TileSet, back: RgbImage, scores: dict[str, Rows]) 
     return measured(name, "cycle error", found, "OD", "lower", note)
 
 
-def _nuclei_of(images: RgbImage, shown_as: TileSet) -> list[Labels]:
-    """Return the nuclei of each tile; none at all where the stain shows none."""
-    if shown_as.stain not in nuclei.STAINS:
-        return []
-    return [nuclei.nuclei(image, shown_as.mpp, shown_as.stain) for image in images]
-
-
-def _nuclei(name: str, question: Question, images: RgbImage, before: list[Labels]) -> Row:
-    """Whether the source's nuclei are still where they were."""
-    source, target = question.source, question.target
-    # Doing nothing leaves the source's stain, and must be read as such.
-    after = before if images is source.images else _nuclei_of(images, target)
-    if not before or not after:
-        why = f"nuclei cannot be told in {source.stain if not before else target.stain}"
-        return missing(name, "nuclei F1", "", "higher", why)
-    kept = [agreement(a, b, source.mpp) for a, b in zip(before, after, strict=True)]
-    counts = [(2 * one.matched, one.first + one.second) for one in kept]
-    found = interval(counts, list(source.regions), _share_or(1.0))
-    note = "source against generated, by a classical segmenter"
-    return measured(name, "nuclei F1", found, "", "higher", note)
-
-
 def _blank(name: str, source: TileSet, images: RgbImage) -> Row:
     glass, theirs = glass_of(source.images), glass_of(images)
     pairs = zip(source.images, images, strict=True)
@@ -217,25 +151,14 @@ def _blank(name: str, source: TileSet, images: RgbImage) -> Row:
     measure = "new structures on glass"
     if not sum(blank for _, blank in counts):
         return missing(name, measure, "", "lower", "no tile shows bare glass")
-    found = interval(counts, list(source.regions), _share_or(0.0))
+    found = interval(counts, list(source.regions), _share)
     return measured(name, measure, found, "", "lower", "share of the glass")
 
 
-def _share_or(nothing: float) -> Callable[[Rows], float]:
-    """Return the quotient of the sums of two columns, or ``nothing`` where the second is 0."""
-
-    def share(rows: Rows) -> float:
-        part, whole = rows.sum(axis=0)
-        return float(part / whole) if whole else nothing
-
-    return share
-
-
-def _real(question: Question, real: Rows) -> Row:
-    assert question.another is not None
-    others = texture.features(question.another.images)
-    regions = question.target.regions, question.another.regions
-    return _frechet("real", real, others, *regions, "other real tissue of the stain")
+def _share(rows: Rows) -> float:
+    """Return the quotient of the sums of two columns, 0 where the second is 0."""
+    part, whole = rows.sum(axis=0)
+    return float(part / whole) if whole else 0.0
 
 
 def _worst(

@@ -1,8 +1,8 @@
-"""FD-OD: how far one set of tiles is from another in what `texture` tells of them.
+"""The Fréchet distance between Gaussians fitted to two sets of features.
 
-The Fréchet distance between Gaussians fitted to both sets (Dowson & Landau, J Multivar Anal
-12:450-455, 1982), as FID takes it of Inception's features. It is no FID and cannot be set
-beside one: only distances to the same reference set can be compared.
+Dowson & Landau, J Multivar Anal 12:450-455 (1982). Of Inception's features as they are it is
+FID (`plain_frechet`); of what `texture` tells of tiles it is FD-OD (`frechet`), which is no FID
+and cannot be set beside one: only distances to the same reference set can be compared.
 """
 
 from collections.abc import Hashable, Sequence
@@ -10,12 +10,12 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from stainapp.compare.intervals import Interval, members
+from stainapp.compare.intervals import Interval, interval_between
 from stainapp.errors import StainAppError
 
 NAME = "FD-OD"
 LEAST_TILES = 8
-_LEAST_SPREAD = 1e-3
+LEAST_SPREAD = 1e-3
 """A feature that hardly varies in the reference would otherwise outweigh all others."""
 
 Features = NDArray[np.float64]
@@ -35,17 +35,52 @@ def frechet(reference: Features, other: Features) -> float:
     Raises:
         StainAppError: a set has too few tiles.
     """
-    for rows in (reference, other):
-        if len(rows) < LEAST_TILES:
-            raise StainAppError(
-                f"{NAME} needs at least {LEAST_TILES} tiles in each set, not {len(rows)}; "
-                "choose larger regions."
-            )
+    check_sizes(reference, other, NAME)
     return _distance(*_scaled(reference, other))
 
 
+def plain_frechet(first: Features, second: Features) -> float:
+    """Return the squared distance of features as they are: FID, of Inception's.
+
+    Heusel et al., NeurIPS 2017, equation 6, with unbiased covariances. Of fewer tiles than some
+    thousands it is far too large, by an amount that depends on their number.
+
+    Args:
+        first: ``(N, F)``.
+        second: ``(M, F)``.
+    """
+    a, b = (rows - rows.mean(axis=0) for rows in (first, second))
+    a, b = a / np.sqrt(len(a) - 1), b / np.sqrt(len(b) - 1)
+    # The root of a.T a b.T b has the trace that the singular values of a b.T sum up to, and
+    # that matrix is as small as the smaller of tiles and features.
+    shared = np.linalg.svd(_reduced(a) @ _reduced(b).T, compute_uv=False).sum()
+    shift = first.mean(axis=0) - second.mean(axis=0)
+    return max(0.0, float(shift @ shift + (a**2).sum() + (b**2).sum() - 2 * shared))
+
+
+def _reduced(rows: Features) -> Features:
+    """Return at most as many rows as features, with the same ``rows.T @ rows``."""
+    if len(rows) <= rows.shape[1]:
+        return rows
+    return np.asarray(np.linalg.qr(rows, mode="r"))
+
+
+def check_sizes(reference: Features, other: Features, name: str) -> None:
+    """Refuse sets too small for a distance.
+
+    Raises:
+        StainAppError: names the distance and what it needs.
+    """
+    for rows in (reference, other):
+        if len(rows) < LEAST_TILES:
+            raise StainAppError(
+                f"{name} needs at least {LEAST_TILES} tiles in each set, not {len(rows)}; "
+                "choose larger regions."
+            )
+
+
 def _scaled(reference: Features, other: Features) -> tuple[Features, Features]:
-    spread = np.maximum(reference.std(axis=0), _LEAST_SPREAD)
+    spread = np.maximum(reference.std(axis=0), LEAST_SPREAD)
     return reference / spread, other / spread
 
 
@@ -62,34 +97,25 @@ def frechet_interval(
     other: Features,
     reference_clusters: Sequence[Hashable],
     other_clusters: Sequence[Hashable],
-    n: int = 200,
-    seed: int = 0,
 ) -> Interval:
-    """Return the distance with a 95 % interval; regions of both sets are resampled.
-
-    Repeated tiles shrink covariances and so push every resampled distance up. Only their
-    spread is used, laid around the estimate.
-    """
-    rng = np.random.default_rng(seed)
-    estimate = frechet(reference, other)
+    """Return the distance of `frechet` with a 95 % interval; see `interval_between`."""
+    check_sizes(reference, other, NAME)
     first, second = _scaled(reference, other)
-    distances = [
-        _distance(
-            first[_resampled(reference_clusters, rng)], second[_resampled(other_clusters, rng)]
-        )
-        for _ in range(n)
-    ]
-    off = np.percentile(distances, [2.5, 97.5]) - np.median(distances)
-    clusters = len(set(other_clusters))
-    low, high = max(0.0, estimate + float(off[0])), estimate + float(off[1])
-    return Interval(estimate, low, high, len(other), clusters, clusters > 1)
+    return interval_between(
+        lambda a, b: _distance(first[a], second[b]), reference_clusters, other_clusters, least=0.0
+    )
 
 
-def _resampled(clusters: Sequence[Hashable], rng: np.random.Generator) -> NDArray[np.int64]:
-    groups = members(clusters)
-    if len(groups) == 1:
-        return rng.integers(0, len(clusters), len(clusters))
-    return np.concatenate([groups[i] for i in rng.integers(0, len(groups), len(groups))])
+def plain_frechet_interval(
+    first: Features,
+    second: Features,
+    first_clusters: Sequence[Hashable],
+    second_clusters: Sequence[Hashable],
+) -> Interval:
+    """Return the distance of `plain_frechet` with a 95 % interval; see `interval_between`."""
+    return interval_between(
+        lambda a, b: plain_frechet(first[a], second[b]), first_clusters, second_clusters, least=0.0
+    )
 
 
 def shrunk_covariance(rows: Features) -> Features:

@@ -17,7 +17,13 @@ from stainapp.errors import StainAppError
 Statistic = Callable[[NDArray[Any]], float]
 """Of values ``(N, ...)``, one row a tile."""
 
+Rows = NDArray[np.int64]
+Distance = Callable[[Rows, Rows], float]
+"""Between chosen rows of one set and of another; a row may be chosen more than once."""
+
 RESAMPLES = 2000
+SET_RESAMPLES = 200
+"""Of distances between sets, each of which takes as long as all of `RESAMPLES` means."""
 FEW_CLUSTERS = 10
 """Below it the interval is known to be too narrow, and tables say so."""
 
@@ -69,9 +75,39 @@ def interval(
     )
 
 
-def _grouped(
-    values: ArrayLike, clusters: Sequence[Hashable]
-) -> tuple[NDArray[Any], list[NDArray[np.int64]]]:
+def interval_between(
+    distance: Distance,
+    first: Sequence[Hashable],
+    second: Sequence[Hashable],
+    least: float = -np.inf,
+    seed: int = 0,
+) -> Interval:
+    """Return a distance between two sets with a 95 % interval; regions of both are resampled.
+
+    Tiles that are repeated make a set look narrower than it is, and so move every resampled
+    distance. Only the spread of these is used, laid around the estimate.
+
+    Args:
+        distance: of rows of the two sets.
+        first: the region of each tile of the reference.
+        second: of each tile of the other set.
+        least: what no distance of this kind can be below.
+        seed: of the random choice.
+    """
+    rng = np.random.default_rng(seed)
+    groups = [_groups(clusters) for clusters in (first, second)]
+    estimate = distance(np.arange(len(first)), np.arange(len(second)))
+    distances = [
+        distance(*(np.concatenate([g[i] for i in rng.integers(0, len(g), len(g))]) for g in groups))
+        for _ in range(SET_RESAMPLES)
+    ]
+    off = np.percentile(distances, [2.5, 97.5]) - np.median(distances)
+    low, high = (max(least, estimate + float(one)) for one in off)
+    count = _count(second)
+    return Interval(estimate, low, high, len(second), count, count > 1)
+
+
+def _grouped(values: ArrayLike, clusters: Sequence[Hashable]) -> tuple[NDArray[Any], list[Rows]]:
     """Return the values and the rows of each group to resample: regions, or single tiles."""
     rows = np.asarray(values)
     if len(rows) == 0 or len(rows) != len(clusters):
@@ -81,12 +117,15 @@ def _grouped(
         )
     if not np.isfinite(rows).all():
         raise StainAppError("A measure is not finite; leave out the tiles it has no value for.")
-    if _count(clusters) == 1:
-        return rows, list(np.arange(len(rows))[:, None])
-    return rows, members(clusters)
+    return rows, _groups(clusters)
 
 
-def members(clusters: Sequence[Hashable]) -> list[NDArray[np.int64]]:
+def _groups(clusters: Sequence[Hashable]) -> list[Rows]:
+    """Return what is resampled as a whole: regions, or single tiles where there is but one."""
+    return list(np.arange(len(clusters))[:, None]) if _count(clusters) == 1 else members(clusters)
+
+
+def members(clusters: Sequence[Hashable]) -> list[Rows]:
     """Return the rows of each region, regions in the order they are first met."""
     found: dict[Hashable, list[int]] = {}
     for row, cluster in enumerate(clusters):
@@ -100,7 +139,7 @@ def _count(clusters: Sequence[Hashable]) -> int:
 
 def _replicates(
     rows: NDArray[Any],
-    groups: list[NDArray[np.int64]],
+    groups: list[Rows],
     statistic: Statistic,
     n: int,
     seed: int,

@@ -63,7 +63,7 @@ def nuclei(image: RgbImage, mpp: float, stain: str) -> Labels:
     smooth = ndimage.gaussian_filter(nuclear_density(image, stain), _SMOOTH_UM / mpp)
     threshold = max(float(threshold_otsu(smooth)), _LEAST_DENSITY)
     mask = _dense(smooth, threshold, mpp)
-    return _parted(mask, _roundness(smooth, mask, threshold, mpp), mpp)
+    return parted(mask, _roundness(smooth, mask, threshold, mpp), mpp)
 
 
 def nuclear_density(image: RgbImage, stain: str) -> Map:
@@ -103,7 +103,7 @@ def _roundness(smooth: Map, mask: NDArray[np.bool_], threshold: float, mpp: floa
     return np.asarray((shape + blob / threshold) / 2, np.float32)
 
 
-def _parted(mask: NDArray[np.bool_], peaks: Map, mpp: float) -> Labels:
+def parted(mask: NDArray[np.bool_], peaks: Map, mpp: float) -> Labels:
     """Flood from each peak, and drop what is too small."""
     side = 2 * max(1, round(_APART_UM / mpp)) + 1
     inside = np.where(mask, peaks, -np.inf)

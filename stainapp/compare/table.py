@@ -30,7 +30,7 @@ class Row:
     """Whether regions were resampled; see `Interval.clustered`."""
     unit: str
     better: str
-    """ "higher" or "lower"."""
+    """ "higher", "lower", or nothing where the number by itself is neither good nor bad."""
     note: str = ""
 
 

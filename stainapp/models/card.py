@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from stainapp.errors import ModelCardError
+from stainapp.errors import ModelCardError, ModelError
 from stainapp.strict import build
 
 SCHEMA = "stainapp.card/1"
@@ -21,6 +21,8 @@ WEIGHTS_FILE = "weights.safetensors"
 ANY_STAIN = "any"
 UNKNOWN_STAIN = "unknown"
 """A slide's, where not even a guess was possible; never a model's."""
+
+Kind = Literal["stainer", "segmenter"]
 
 STAINS = ("H&E", "PAS", "DAB", "haematoxylin", "unstained", "grey", "fluorescence")
 """Stains the program names itself; a card may name others, such as "HER2 IHC"."""
@@ -81,6 +83,10 @@ class ModelCard:
     """Shown in the picker, such as "H&E to PAS (colon)"."""
     version: str = "1.0.0"
     schema: str = SCHEMA
+    kind: Kind = "stainer"
+    """"stainer": makes a picture in another stain. "segmenter": finds nuclei; channel 0 of its
+    network is the probability that a pixel lies in a nucleus, and of three channels the second
+    that it lies on a nucleus's boundary, as 0 and 1 at the ends of ``value_range``."""
     method: str
     """How it came about: "reinhard", "macenko", "unmix", "cyclegan", "pix2pix", "cut" ..."""
     arch: Arch | None = None
@@ -154,12 +160,31 @@ class ModelCard:
                 f"{WEIGHTS_FILE} has no sha256",
             ),
             (bool(unsafe), f"{unsafe} is not a plain file name"),
+            (
+                self.kind == "segmenter"
+                and (self.arch is None or self.arch.out_channels not in (1, 3)),
+                "a segmenter needs a network with one or three output channels",
+            ),
         ]
 
     @property
     def pixelwise(self) -> bool:
         """Whether each pixel is stained by itself, so that scale and neighbours do not matter."""
         return self.arch is None or self.arch.family == "pixel"
+
+    def must_be(self, kind: Kind) -> None:
+        """Refuse a model of another kind.
+
+        Raises:
+            ModelError: says what it is, and what it can be used for.
+        """
+        if self.kind == kind:
+            return
+        if kind == "stainer":
+            why = "finds nuclei and makes no stain; use it as stainapp evaluate --segmenter"
+        else:
+            why = "makes a stain and finds no nuclei; choose a segmenter, or leave it out"
+        raise ModelError(f"{self.name} ({self.id}) {why}.")
 
     @property
     def digest(self) -> str:

@@ -19,7 +19,7 @@ from torch.nn.functional import interpolate
 
 from stainapp.errors import ImportRefusedError, ModelError
 from stainapp.models import checkpoint_file, layouts
-from stainapp.models.card import WEIGHTS_FILE, Arch, ModelCard, sha256_of
+from stainapp.models.card import WEIGHTS_FILE, Arch, Kind, ModelCard, sha256_of
 from stainapp.models.layouts import detect
 from stainapp.models.networks import build, tiling
 from stainapp.models.pickle_outline import TensorOutline
@@ -111,6 +111,7 @@ def import_checkpoint(  # noqa: PLR0913 - what the card must say and no file can
     tissue: tuple[str, ...] = (),
     licence: str = "",
     citation: tuple[str, ...] = (),
+    kind: Kind = "stainer",
 ) -> ModelCard:
     """Make a model folder ``destination_root/id`` from a published checkpoint.
 
@@ -127,6 +128,7 @@ def import_checkpoint(  # noqa: PLR0913 - what the card must say and no file can
         tissue: as in the card.
         licence: as in the card.
         citation: as in the card.
+        kind: as in the card.
 
     Returns:
         The card written. Nothing is left behind where an error is raised.
@@ -146,6 +148,7 @@ def import_checkpoint(  # noqa: PLR0913 - what the card must say and no file can
     draft = ModelCard(
         id=id,
         name=name,
+        kind=kind,
         method=method or suggestion.method,
         arch=suggestion.arch,
         source_stain=source_stain,

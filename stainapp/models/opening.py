@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from stainapp.errors import ModelError
-from stainapp.models.card import ModelCard, sha256_of
+from stainapp.models.card import Kind, ModelCard, sha256_of
 from stainapp.models.classic_stainer import ClassicStainer
 from stainapp.models.stainer import Notify, Stainer
 from stainapp.models.torch_libraries import preload
@@ -17,6 +17,7 @@ def open_stainer(
     precision: str = "auto",
     template: RgbImage | None = None,
     notify: Notify | None = None,
+    kind: Kind = "stainer",
 ) -> Stainer:
     """Open a model folder, having verified every file against its card.
 
@@ -26,11 +27,13 @@ def open_stainer(
         precision: "auto" (measured once per device), "fp32", "bf16" or "fp16".
         template: an image to normalise to, instead of the card's reference.
         notify: told what the user should know while staining.
+        kind: what the model must be; a segmenter's pictures are maps of probabilities.
 
     Raises:
         ModelError: the card, the weights, the device or the template cannot be used.
     """
     card = ModelCard.read(folder)
+    card.must_be(kind)
     _verify(folder, card)
     if card.classic is not None:
         return ClassicStainer(card, template)

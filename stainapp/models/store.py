@@ -56,6 +56,10 @@ class Store:
         """Return all sound models, shipped ones first, then by id."""
         return self._look()[0]
 
+    def stainers(self) -> tuple[Found, ...]:
+        """Return those of `list` that make a stain: what a picker may offer."""
+        return tuple(found for found in self._look()[0] if found.card.kind == "stainer")
+
     @property
     def problems(self) -> tuple[Problem, ...]:
         """Folders that were passed over, each with one sentence of why."""

@@ -59,9 +59,9 @@ class Stock:
     @classmethod
     def of(cls, store: Store) -> "Stock":
         """Look at the disk; not for the GUI thread."""
-        models = store.list()
+        every = store.list()
         problems = {problem.folder.name for problem in store.problems}
-        return cls(models, frozenset({found.card.id for found in models} | problems))
+        return cls(store.stainers(), frozenset({found.card.id for found in every} | problems))
 
 
 def add_models(folder: Path, ids: Mapping[str, str], store: Store) -> tuple[str, ...]:

@@ -84,7 +84,7 @@ class VirtualStain(QObject):
 
     def refresh(self) -> tuple[Entry, ...]:
         """Read the store again and say which models fit the slide."""
-        found = {one.card.id: one for one in self._store.list()}
+        found = {one.card.id: one for one in self._store.stainers()}
         stain = self._slide.stain if self._slide else ""
         mpp = self._slide.reader.info.mpp if self._slide else None
         guessed = self._slide.stain_is_guess if self._slide else False

@@ -23,7 +23,8 @@ import numpy as np
 
 from stainapp.compare import frechet
 from stainapp.compare.baselines import fit_baselines
-from stainapp.compare.evaluation import Question, TileSet, evaluate
+from stainapp.compare.evaluation import evaluate
+from stainapp.compare.question import Question, TileSet
 from stainapp.compare.table import Table
 from stainapp.compare.two_sample import Budget, Tiles, two_sample
 from stainapp.errors import RecipeError, StainAppError

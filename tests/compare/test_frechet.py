@@ -66,12 +66,12 @@ def test_the_interval_holds_the_distance_and_repeats() -> None:
     rows, other = normal(80, 1), normal(80, 2) + 0.5
     regions = [str(n // 8) for n in range(80)]
 
-    found = frechet_interval(rows, other, regions, regions, n=50)
+    found = frechet_interval(rows, other, regions, regions)
 
     assert found.low < found.estimate < found.high
     assert found.estimate == frechet(rows, other)
     assert (found.n, found.clusters, found.clustered) == (80, 10, True)
-    assert found == frechet_interval(rows, other, regions, regions, n=50)
+    assert found == frechet_interval(rows, other, regions, regions)
 
 
 def test_blank_tiles_have_finite_features() -> None:
