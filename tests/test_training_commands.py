@@ -12,7 +12,7 @@ from stainapp.models.store import check
 from stainapp.runs.folder import EventReader, RunFolder
 from stainapp.runs.recipe import Recipe, write_recipe
 from stainapp.slides.phantom import PhantomSlide
-from tests.models.factories import network_model
+from tests.models.factories import identity_model, network_model
 from tests.training.recipes import SMALL_RESNET, small
 
 
@@ -143,6 +143,40 @@ def test_a_model_is_measured_on_an_archive_of_pairs(
 
     rows = json.loads(capsys.readouterr().out)["models"][0]["rows"]
     assert {row["n"] for row in rows if row["measure"] == "PSNR"} == {4}
+
+
+def test_the_report_names_what_the_figures_rest_on(run: RunFolder, tmp_path: Path) -> None:
+    finder = identity_model(
+        tmp_path / "finder", id="finder", kind="segmenter", target_stain="nuclei"
+    )
+    out = tmp_path / "m.json"
+    words = ["evaluate", str(run.model / "small"), "--data", str(run.path), "-o", str(out)]
+
+    assert main([*words, "--segmenter", str(finder), "--dab-thresholds", "0.1,0.3,0.5"]) == 0
+
+    report = json.loads(out.read_text())
+    assert report["segmenter"] == {"name": "finder 1.0.0", "accuracy": None}
+    assert report["dab_thresholds"] == {"weak": 0.1, "moderate": 0.3, "strong": 0.5}
+    assert report["inception"] is None
+    rows = {row["measure"]: row for row in report["models"][0]["rows"]}
+    assert "finder 1.0.0, its accuracy was not measured" in rows["nuclei F1"]["note"]
+    assert {"FD-OD", "KD-OD"} <= rows.keys()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--inception", "none.pth"], "no Inception weights at none.pth"),
+        (["--segmenter", "macenko"], "finds no nuclei"),
+        (["--dab-thresholds", "0.5,0.3,0.1"], "three that rise"),
+    ],
+)
+def test_what_pictures_cannot_be_looked_at_with_is_said_before_anything_is_measured(
+    words: list[str], said: str, run: RunFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", str(run.model / "small"), "--data", "nowhere", *words]) == 1
+
+    assert said in capsys.readouterr().err
 
 
 def test_a_model_of_other_stains_is_not_measured(

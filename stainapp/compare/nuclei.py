@@ -1,8 +1,9 @@
 """Nuclei found by colour, threshold and watershed.
 
 Nothing here was trained, so nothing prefers real tissue to virtual. Good enough to ask whether two
-pictures hold their nuclei in the same places; no count for a pathologist. Thresholds follow
-each picture, so that a paler stain has no fewer nuclei.
+pictures hold their nuclei in the same places; no count for a pathologist. How good is measured
+(`tests/benchmarks/nuclei.py`) and said beside every figure. Thresholds follow each picture, so
+that a paler stain has no fewer nuclei.
 """
 
 from collections.abc import Mapping
@@ -35,11 +36,11 @@ nuclei. In DAB a nucleus may be brown or blue, and the red channel's density sho
 STAINS = ("H&E", "PAS", "DAB", "haematoxylin", "grey")
 
 _SMOOTH_UM = 0.2
-_AROUND_UM = 25.0
+_AROUND_UM = 15.0
 _BLOB_UM = 2.0
 _FULL_RADIUS_UM = 3.0
 _APART_UM = 1.8
-_LEAST_AREA_UM2 = 8.0
+_LEAST_AREA_UM2 = 5.0
 _HOLE_UM2 = 12.0
 _LEAST_DENSITY = 0.1
 _COARSEST_MPP = 1.0

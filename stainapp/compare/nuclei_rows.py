@@ -87,7 +87,7 @@ class NucleiRows:
                 name, " to target", self._there, after, "target against generated"
             )
         if self._scored:
-            rows += self._brown(name, images, after)
+            rows += self._brown(name, images, None if untouched else after)
         return rows
 
     def of_real(self) -> list[Row]:
@@ -128,7 +128,7 @@ class NucleiRows:
     def _brown(self, name: str, images: RgbImage, after: Found) -> list[Row]:
         regions, target = self._question.source.regions, self._question.target
         if after is None or self._real is None:
-            why = f"{self._segmenter.name} cannot tell nuclei in it"
+            why = "not in DAB, or no nuclei can be told"
             return [missing(name, one, "", "", why) for one in _SCORES]
         made = Brown.of(images, after, self._thresholds)
         rows = self._score_rows(name, made, regions)

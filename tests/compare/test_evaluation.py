@@ -7,9 +7,12 @@ import pytest
 
 from stainapp.cancel import CancelToken
 from stainapp.compare.baselines import fit_baselines
+from stainapp.compare.dab import Thresholds
 from stainapp.compare.evaluation import evaluate
+from stainapp.compare.instruments import Instruments
 from stainapp.compare.metrics import psnr, ssim
 from stainapp.compare.question import Question, TileSet
+from stainapp.compare.segmenter import Classical
 from stainapp.compare.table import Table, from_dict, joined
 from stainapp.errors import Cancelled, StainAppError
 from stainapp.slides.reader import RgbImage
@@ -198,3 +201,107 @@ def test_too_few_tiles_for_a_distance_leave_the_other_measures() -> None:
     distances = [row for row in table.rows if row.measure == "FD-OD"]
     assert [(row.subject, row.estimate) for row in distances] == [("model", None), ("real", None)]
     assert table.value("mean PAS error") is not None
+
+
+def test_pairs_are_measured_by_the_nuclei_of_the_target_too(paired: Table) -> None:
+    for measure in KEPT:
+        model = paired.value(f"{measure} to target")
+        assert model is not None
+        assert 0.6 < model < 1, measure
+    row = next(row for row in paired.rows if row.measure == "nuclei F1 to target")
+    assert "segmenter: classical, F1 0." in row.note
+    assert "annotated fields" in row.note
+
+
+def dab_table(*, paired: bool) -> Table:
+    """Measure a picture that has lost half of the brown."""
+    target = tile_set("DAB", 1 if paired else 2)
+    images = tile_set("DAB").images
+    glass = np.array([243, 242, 244])
+    paler = (glass * (images / glass) ** 0.5).clip(0, 255).astype(np.uint8)
+    source = tile_set("H&E")
+    subjects = {"model": images, "paler": paler, "untouched": source.images}
+    return evaluate(Question(source, target, paired=paired), subjects)
+
+
+@pytest.fixture(scope="module")
+def paired_dab() -> Table:
+    return dab_table(paired=True)
+
+
+def test_dab_is_scored_beside_the_real_section(paired_dab: Table) -> None:
+    real = paired_dab.value("H-score", "real")
+    assert real is not None
+    assert 0 < real < 300
+    assert paired_dab.value("H-score") == real
+    assert paired_dab.value("positive nuclei") == paired_dab.value("positive nuclei", "real")
+    assert paired_dab.value("H-score difference") == 0
+    assert paired_dab.value("nuclear DAB distance") == 0
+
+
+def test_what_has_lost_brown_scores_less(paired_dab: Table) -> None:
+    row = next(
+        row
+        for row in paired_dab.rows
+        if (row.subject, row.measure) == ("paler", "H-score difference")
+    )
+
+    assert row.estimate is not None
+    assert row.high is not None
+    assert row.estimate < row.high < 0
+    assert row.estimate == pytest.approx(
+        float(paired_dab.value("H-score", "paler") or 0)
+        - float(paired_dab.value("H-score", "real") or 0)
+    )
+    assert "thresholds 0.2, 0.4, 0.6 OD" in row.note
+
+
+def test_a_picture_that_is_not_in_dab_is_not_scored(paired_dab: Table) -> None:
+    assert paired_dab.value("H-score", "untouched") is None
+    assert not any(row.measure == "H-score" for row in dab_free().rows)
+
+
+def dab_free() -> Table:
+    pas = tile_set("PAS", count=8)
+    return evaluate(Question(tile_set("H&E", count=8), pas, paired=True), {"model": pas.images})
+
+
+def test_without_pairs_the_distributions_of_brown_are_compared() -> None:
+    table = dab_table(paired=False)
+
+    near, far = (table.value("nuclear DAB distance", name) for name in ("model", "paler"))
+    assert near is not None
+    assert far is not None
+    assert 0 < near < far
+    assert not any("difference" in row.measure for row in table.rows)
+
+
+def test_a_laboratory_s_thresholds_are_used() -> None:
+    dab = tile_set("DAB", count=8)
+    lowest = Instruments(thresholds=Thresholds(0.001, 0.002, 0.003))
+
+    table = evaluate(
+        Question(dab, dab, paired=True), {"model": nearly(dab.images)}, instruments=lowest
+    )
+
+    share = table.value("positive nuclei")
+    assert share is not None
+    assert share > 0.95
+
+
+def test_a_segmenter_that_does_not_know_the_stain_leaves_its_rows_empty() -> None:
+    class Narrow(Classical):
+        name = "narrow"
+
+        def knows(self, stain: str) -> bool:
+            return stain == "H&E"
+
+    question = Question(tile_set("H&E", count=8), tile_set("PAS", count=8), paired=True)
+
+    table = evaluate(
+        question, {"model": question.target.images}, instruments=Instruments(segmenter=Narrow())
+    )
+
+    row = next(row for row in table.rows if row.measure == "nuclei AJI to target")
+    assert row.estimate is None
+    assert row.note == "narrow cannot tell nuclei in PAS"
