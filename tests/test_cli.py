@@ -11,6 +11,7 @@ from resources import resource
 from stainapp import __version__
 from stainapp.cli import main
 from stainapp.commands import DONE, FAILED, MISUSED, verdict
+from tests.models.factories import identity_model
 
 SLIDE = "phantom:he:2000:3"
 
@@ -232,3 +233,18 @@ def test_a_screenshot_shows_the_window_without_a_display(tmp_path: Path) -> None
     )
 
     assert picture.stat().st_size > 20_000
+
+
+def test_a_segmenter_is_listed_as_what_it_is_and_stains_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("STAINAPP_HOME", str(tmp_path))
+    identity_model(tmp_path / "models" / "finder", id="finder", kind="segmenter")
+
+    assert main(["models"]) == 0
+    line = next(one for one in capsys.readouterr().out.splitlines() if one.startswith("finder"))
+    assert "nuclei in any" in line
+
+    for words in (["view", SLIDE], ["stain", SLIDE, "-o", str(tmp_path / "out.tiff")]):
+        assert main([*words, "--model", "finder"]) == 1
+        assert "finds nuclei and makes no stain" in capsys.readouterr().err

@@ -83,5 +83,5 @@ def accuracy_on(
         for field in fields
     ]
     total = reduce(add, counts)
-    figures = (round(one, 4) for one in (total.f1, total.dice, total.aji))
-    return Accuracy(*figures, fields=len(fields), nuclei=total.first)
+    f1, dice, aji = (round(one, 4) for one in (total.f1, total.dice, total.aji))
+    return Accuracy(f1, dice, aji, fields=len(fields), nuclei=total.first)

@@ -21,6 +21,7 @@ from stainapp.models.checkpoints import (
     suggest,
 )
 from stainapp.models.networks import build
+from stainapp.models.store import Store
 from tests.models import published
 
 FAMILIES: dict[str, tuple[Callable[[], nn.Module], dict[str, object]]] = {
@@ -88,6 +89,15 @@ def pictures(net: nn.Module, side: int = 64) -> Tensor:
     tile = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(1)) * 2 - 1
     with torch.inference_mode():
         return net(tile)  # type: ignore[no-any-return]
+
+
+def test_a_network_can_be_brought_in_as_a_segmenter(tmp_path: Path) -> None:
+    path = save(seeded(published.stainnet).state_dict(), tmp_path / "net.pth")
+
+    card = bring_in(path, tmp_path / "models", kind="segmenter", target_stain="nuclei")
+
+    assert card.kind == "segmenter"
+    assert not Store(tmp_path / "models").stainers()
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -17,7 +17,7 @@ from stainapp.ui.app import App, ViewOptions
 from stainapp.ui.export_dialog import ExportDialog
 from stainapp.ui.import_dialog import ImportDialog
 from stainapp.ui.scale_dialog import ScaleDialog
-from tests.models.factories import resnet_model
+from tests.models.factories import identity_model, resnet_model
 
 SLIDE = "phantom:he:3000:1"
 WAIT_MS = 120_000
@@ -85,6 +85,16 @@ def test_a_chosen_model_shows_in_the_second_pane(start: Start) -> None:
     assert app.virtual.reader is not None
     assert app.virtual.reader.info.format == "virtual"
     assert any("macenko" in chip.words for chip in app.view.panes[1].chips)
+
+
+def test_what_finds_nuclei_is_not_offered_as_a_stain(start: Start) -> None:
+    identity_model(home() / "models" / "finder", id="finder", kind="segmenter")
+    identity_model(home() / "models" / "stain", id="stain")
+
+    offered = [entry.found.card.id for entry in start(settled=False).virtual.refresh()]
+
+    assert "stain" in offered
+    assert "finder" not in offered
 
 
 def test_switching_the_model_shows_another_picture(start: Start, qtbot: QtBot) -> None:
