@@ -17,11 +17,12 @@ from stainapp.models.store import Found, default_store
 from stainapp.runs.methods import MethodName, method_info
 from stainapp.runs.recipe import Recipe
 from training.batch_norm import synchronised
+from training.cut import Cut
 from training.cyclegan import CycleGan
 from training.discriminators import PatchDiscriminator, bound
-from training.export import JUDGE_FILE
+from training.export import HEADS_FILE, JUDGE_FILE
 from training.first_weights import initialise
-from training.method import Method, Setting
+from training.method import HEADS, Method, Setting
 from training.pix2pix import Pix2Pix
 from training.tensors import memory_format
 
@@ -31,7 +32,13 @@ Make: TypeAlias = Callable[
     [Mapping[str, nn.Module], Mapping[str, PatchDiscriminator], Setting], Method
 ]
 """Generators by direction, discriminators by what they judge, "source" or "target"."""
-TAUGHT: Mapping[MethodName, Make] = {"cyclegan": CycleGan, "pix2pix": Pix2Pix}
+TAUGHT: Mapping[MethodName, Make] = {
+    "cyclegan": CycleGan,
+    "pix2pix": Pix2Pix,
+    "cut": Cut,
+    "fastcut": Cut,
+    "asp": Cut,
+}
 NEAR_MPP = 0.1
 """Largest relative difference between a parent's scale and the recipe's."""
 
@@ -61,7 +68,10 @@ def build_method(setting: Setting) -> Method:
     for net in (*generators.values(), *judges.values()):
         net.to(device, memory_format=layout)  # type: ignore[call-overload] # its hints lack it
         synchronised(net, device, setting.processes).train()
-    return TAUGHT[recipe.method](generators, judges, setting)
+    method = TAUGHT[recipe.method](generators, judges, setting)
+    if HEADS in method.networks:
+        _brought(method.networks[HEADS], recipe.model.parent, HEADS_FILE)
+    return method
 
 
 def arch_of(recipe: Recipe) -> Arch:
@@ -119,16 +129,23 @@ def _judge(recipe: Recipe, arch: Arch, parent: str, chance: torch.Generator) -> 
     initialise(judge, chance)
     if arch.norm == "none":
         bound(judge, chance)
-    path = parent_of(parent).folder / JUDGE_FILE if parent else None
-    if path is not None and path.is_file():
-        try:
-            judge.load_state_dict({k: w.float() for k, w in load_file(path).items()}, strict=True)
-        except (OSError, SafetensorError, RuntimeError) as error:
-            log.info("The discriminator in %s is not used: %s", path, error)
-        else:
-            judge.frozen_layers = recipe.training.freeze_discriminator
-            judge.learn(on=True)
+    if _brought(judge, parent, JUDGE_FILE):
+        judge.frozen_layers = recipe.training.freeze_discriminator
+        judge.learn(on=True)
     return judge
+
+
+def _brought(net: nn.Module, parent: str, file: str) -> bool:
+    """Give a net the weights that a parent brings in a file; False where it brings none."""
+    path = parent_of(parent).folder / file if parent else None
+    if path is None or not path.is_file():
+        return False
+    try:
+        net.load_state_dict({k: w.float() for k, w in load_file(path).items()}, strict=True)
+    except (OSError, SafetensorError, RuntimeError) as error:
+        log.info("%s is not used: %s", path, error)
+        return False
+    return True
 
 
 def _generator(recipe: Recipe, arch: Arch, parent: str, chance: torch.Generator) -> nn.Module:

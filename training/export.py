@@ -27,6 +27,7 @@ from training.swap import swap
 from training.tensors import from_network, to_network
 
 JUDGE_FILE = "judge.safetensors"
+HEADS_FILE = "heads.safetensors"
 HALF_TOLERANCE = 1
 """Grey levels that storing weights as fp16 may move any pixel of the training tiles."""
 NORM_MODES: Mapping[str, Literal["frozen", "batch", "none"]] = {
@@ -57,6 +58,8 @@ class Taught:
     """(N, H, W, 3) of what was learnt from, to take norm statistics from."""
     judge: Mapping[str, Tensor] = field(default_factory=dict)
     """The discriminator's, with which fine-tuning begins; none where there is none."""
+    heads: Mapping[str, Tensor] = field(default_factory=dict)
+    """Of what describes patches; the same."""
 
 
 def export(
@@ -80,8 +83,9 @@ def export(
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     _save(stored, draft / WEIGHTS_FILE)
-    if taught.judge:
-        _save({k: w.detach().half().cpu() for k, w in taught.judge.items()}, draft / JUDGE_FILE)
+    for weights, file in ((taught.judge, JUDGE_FILE), (taught.heads, HEADS_FILE)):
+        if weights:
+            _save({k: w.detach().half().cpu() for k, w in weights.items()}, draft / file)
     write_recipe(portable(recipe), draft / RECIPE_FILE)
     files = {path.name: sha256_of(path) for path in sorted(draft.iterdir())}
     parameters = sum(w.numel() for w in taught.weights.values())

@@ -1,5 +1,7 @@
 """The losses that several methods share. All give scalars; all are computed in float32."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation gives it
 from torch import Tensor, nn
@@ -34,17 +36,17 @@ def l1(a: Tensor, b: Tensor) -> Tensor:
     return F.l1_loss(a.float(), b.float())
 
 
-def pyramid_l1(a: Tensor, b: Tensor, octaves: int) -> Tensor:
-    """Return the sum of L1 over the images and ``octaves`` coarser ones.
+def pyramid_l1(a: Tensor, b: Tensor, weights: Sequence[float]) -> Tensor:
+    """Return the weighted sum of L1 over the images and coarser ones, the finest first.
 
     Each octave is blurred (a 3 x 3 Gaussian of sigma 1, four times) and every second pixel
     is kept, so that a shift of a few pixels costs less and less (Liu et al. 2022, BCI,
     arXiv 2204.11425, section 4).
     """
-    total = l1(a, b)
-    for _ in range(octaves):
+    total = weights[0] * l1(a, b)
+    for weight in weights[1:]:
         a, b = _octave(a), _octave(b)
-        total = total + l1(a, b)
+        total = total + weight * l1(a, b)
     return total
 
 

@@ -16,6 +16,8 @@ from training.processes import Processes
 
 JUDGES = {"forward": "judge-target", "inverse": "judge-source"}
 """Which of a method's networks judges what a direction makes."""
+HEADS = "heads"
+"""That of a method's networks which describes patches, where it has one."""
 Losses: TypeAlias = dict[str, Tensor]
 """Scalars by name, detached."""
 

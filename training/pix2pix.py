@@ -33,6 +33,7 @@ class Pix2Pix:
         self._setting = setting
         self._shown = Shown(setting, 0)
         self._weights = recipe.losses
+        self._octaves = [1.0] * (1 + recipe.losses.pyramid_octaves)
         self.generators, self._judge = generators, discriminators["target"]
         self.networks: Mapping[str, nn.Module] = {**generators, "judge-target": self._judge}
         self.averages: Mapping[str, Averages] = {
@@ -56,7 +57,7 @@ class Pix2Pix:
             score = self._judge(self._shown.disturbed(pairs, images, 2))
         losses = {
             "adversarial target": weights.adversarial * gan_loss(score, weights.gan, real=True),
-            "l1": weights.l1 * pyramid_l1(made, images.target, weights.pyramid_octaves),
+            "l1": weights.l1 * pyramid_l1(made, images.target, self._octaves),
         }
         learn(torch.stack(list(losses.values())).sum(), self.optimisers["generators"], self.scaler)
         self.averages["forward"].update(self.generators["forward"])

@@ -18,7 +18,7 @@ from training.build import arch_of, inverse_parent
 from training.datasets import Dataset, JudgeTiles
 from training.evaluation import LEARNT, Subject, for_card, judge_model
 from training.export import Taught, export, model_ids
-from training.method import JUDGES, Method
+from training.method import HEADS, JUDGES, Method
 from training.progress import Progress
 from training.reporter import Reporter
 from training.swap import mend, swap
@@ -168,9 +168,11 @@ class Watch:
         }
         folders = {}
         for direction, average in self._method.averages.items():
-            judge = self._method.networks.get(JUDGES[direction])
-            state = judge.state_dict() if judge is not None else {}
-            taught = Taught(direction, average.weights, self._norm_tiles[direction], state)
+            beside = [
+                net.state_dict() if (net := self._method.networks.get(name)) is not None else {}
+                for name in (JUDGES[direction], HEADS)
+            ]
+            taught = Taught(direction, average.weights, self._norm_tiles[direction], *beside)
             export(folder, self._recipe, self._arch, taught, facts)
             folders[direction] = folder / model_ids(self._recipe)[direction]
         return folders

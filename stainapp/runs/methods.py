@@ -1,9 +1,10 @@
 """The methods that can be trained: what each needs and makes, and when to use it. No torch."""
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
-MethodName = Literal["cyclegan", "pix2pix"]
+MethodName = Literal["cyclegan", "pix2pix", "cut", "fastcut", "asp"]
 Pairing = Literal["unpaired", "paired", "self"]
 """How source and target belong together, see `stainapp.runs.recipe.Data.pairing`."""
 
@@ -24,8 +25,14 @@ class MethodInfo:
     """Channels that its discriminators see: 3, 6 where they judge pairs, 0 where it has none."""
     beside: str = ""
     """What to do with data of another pairing, for the sentence that refuses it."""
+    losses: Mapping[str, Any] = field(default_factory=dict)
+    """What its losses weigh where that differs from `stainapp.runs.recipe.Losses`."""
 
 
+CUT_PAPER = (
+    "Park T, Efros AA, Zhang R, Zhu JY. Contrastive learning for unpaired image-to-image "
+    "translation. ECCV 2020, arXiv 2007.15651."
+)
 METHODS = (
     MethodInfo(
         "cyclegan",
@@ -48,6 +55,38 @@ METHODS = (
         beside="or method to cyclegan",
         citation="Isola P, Zhu JY, Zhou T, Efros AA. Image-to-image translation with conditional "
         "adversarial networks. CVPR 2017, arXiv 1611.07004.",
+    ),
+    MethodInfo(
+        "cut",
+        "CUT",
+        "For two stains without pairs, where only the one direction is wanted: patches hold the "
+        "picture to its source; about two thirds of a CycleGAN's time.",
+        pairings=("unpaired", "paired"),
+        judged_channels=3,
+        citation=CUT_PAPER,
+    ),
+    MethodInfo(
+        "fastcut",
+        "FastCUT",
+        "As CUT in half its time, for a first look: held to its source more tightly, so that "
+        "it changes colours well and structures less.",
+        pairings=("unpaired", "paired"),
+        judged_channels=3,
+        citation=CUT_PAPER,
+        losses={"nce": 10.0, "nce_identity": 0.0, "flip_equivariance": True},
+    ),
+    MethodInfo(
+        "asp",
+        "ASP",
+        "For pairs that meet only roughly, such as registered neighbouring sections: trusts a "
+        "patch of the target by how well it fits; about as long as FastCUT.",
+        pairings=("paired",),
+        judged_channels=3,
+        beside="or method to cut",
+        citation="Li F, Hu Z, Chen W, Kak A. Adaptive supervised PatchNCE loss for learning "
+        "H&E-to-IHC stain translation with inconsistent groundtruth image pairs. MICCAI 2023, "
+        "arXiv 2303.06193.",
+        losses={"nce": 10.0, "nce_identity": 0.0, "l1": 10.0, "pyramid_octaves": 5},
     ),
 )
 

@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args
 
 from stainapp.models.card import Arch
 from stainapp.runs.methods import MethodName
-from stainapp.runs.recipe import Losses, Training
+from stainapp.runs.recipe import Losses, Training, losses_of
 
 Kind = Literal["quick", "overnight", "full"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -43,7 +43,8 @@ class _Method:
     """The network of the method's paper."""
     changes: Mapping[str, Any] = field(default_factory=dict)
     """Values of training that every kind has."""
-    losses: Losses = Losses()  # noqa: RUF009 - frozen
+    full_changes: Mapping[str, Any] = field(default_factory=dict)
+    """Those that the full one has besides."""
 
 
 def preset(method: MethodName, kind: Kind) -> Preset:
@@ -74,7 +75,9 @@ def preset(method: MethodName, kind: Kind) -> Preset:
             256,
             "The sizes of the papers: for a GPU; on a processor it takes weeks.",
         )
-    return replace(found, training=replace(found.training, **of.changes), losses=of.losses)
+    changes = {**of.changes, **(of.full_changes if kind == "full" else {})}
+    training = replace(found.training, **changes)
+    return replace(found, training=training, losses=losses_of(method))
 
 
 def fine_tuned(training: Training) -> Training:
@@ -103,6 +106,11 @@ def _resunet(ngf: int) -> Arch:
     return Arch(family="resunet", blocks=6, ngf=ngf, norm="none")
 
 
+def _antialiased(blocks: int) -> Arch:
+    """A ResNet that blurs before it halves and after it doubles, as CUT's does."""
+    return Arch(family="resnet", blocks=blocks, downsampling="antialias", upsampling="antialias")
+
+
 METHODS: Mapping[MethodName, _Method] = {
     # Zhu et al. 2017, section 7.1
     "cyclegan": _Method(_resnet, _resnet(64, blocks=9)),
@@ -112,4 +120,9 @@ METHODS: Mapping[MethodName, _Method] = {
         Arch(family="unet", ngf=64, norm="batch", dropout=True, downs=8),
         {"pool": 0, "judge_images": 1},
     ),
+    # Park et al. 2020, appendix C; no earlier images for its discriminator
+    "cut": _Method(_resnet, _antialiased(blocks=9), full_changes={"pool": 0}),
+    "fastcut": _Method(_resnet, _antialiased(blocks=9), full_changes={"pool": 0}),
+    # Li et al. 2023, section 3
+    "asp": _Method(_resnet, _antialiased(blocks=6), full_changes={"pool": 0, "ndf": 32}),
 }

@@ -18,7 +18,7 @@ import tomli_w
 
 from stainapp.errors import RecipeError
 from stainapp.models.card import Arch
-from stainapp.runs.methods import MethodName, Pairing, method_info
+from stainapp.runs.methods import METHODS, MethodName, Pairing, method_info
 from stainapp.slides.scale import COARSEST_MPP, FINEST_MPP
 from stainapp.strict import build
 
@@ -214,15 +214,41 @@ class Losses:
     later holds on to hues that a stain has to change."""
     l1: float = 100.0
     pyramid_octaves: int = 0
-    """Pix2Pix: blurred octaves beside the full one, for pairs not aligned to the pixel; 0..4."""
+    """Pix2Pix and ASP: blurred octaves beside the full one, for pairs not aligned to the pixel;
+    0..5. Pix2Pix weighs all alike, ASP the coarser more."""
+    nce: float = 0.5
+    """CUT and its kin: PatchNCE, by which each patch of what is made must be known by its source.
+    CUT trains on the mean of this and ``nce_identity``, so half of each."""
+    nce_identity: float = 0.5
+    """The same for target images, which must come out as they went in; 0 spares their pass."""
+    temperature: float = 0.07
+    """What cosines of patches are divided by: the lower, the more the nearest others matter."""
+    patches: int = 256
+    """Of each image and layer that are compared."""
+    flip_equivariance: bool = False
+    """Whether half of the images go in mirrored, and are compared mirrored back."""
+    supervised_nce: float = 10.0
+    """ASP: the same between what is made and the target of its pair, each patch weighed by
+    likeness as the rate falls."""
 
     def problems(self) -> list[Problem]:
-        weights = ("adversarial", "cycle", "identity", "l1")
+        weights = ("adversarial", "cycle", "identity", "l1", "nce", "nce_identity")
+        weights += ("supervised_nce",)
         return [
             *(_range(name, getattr(self, name), 0, 1e6) for name in weights),
             _least("identity_images", self.identity_images, 0),
-            _range("pyramid_octaves", self.pyramid_octaves, 0, 4),
+            _range("pyramid_octaves", self.pyramid_octaves, 0, 5),
+            _range("temperature", self.temperature, 0.001, 10),
+            _range("patches", self.patches, 2, 65_536),
         ]
+
+
+UNSAID = Losses()
+
+
+def losses_of(method: MethodName) -> Losses:
+    """Return what a method's losses weigh where nobody says otherwise: as in its paper."""
+    return Losses(**method_info(method).losses)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -303,10 +329,13 @@ class Recipe:
     network: Arch | None = None
     """None for the parent's."""
     data: Data
-    losses: Losses = field(default_factory=Losses)
+    losses: Losses = UNSAID
+    """Unsaid: those of the method's paper."""
     training: Training = field(default_factory=Training)
 
     def __post_init__(self) -> None:
+        if self.losses is UNSAID:
+            object.__setattr__(self, "losses", losses_of(self.method))
         for place, problems in self._places():
             for wrong, why in problems:
                 if wrong:
@@ -338,6 +367,11 @@ class Recipe:
                 pairing not in info.pairings,
                 f"{self.method} does not learn from {pairing} data; "
                 f"set data.pairing to {wanted}{otherwise}",
+            ),
+            (
+                2**self.losses.pyramid_octaves > self.data.tile_px,
+                f"tiles of {self.data.tile_px} px cannot be halved {self.losses.pyramid_octaves} "
+                "times; lower losses.pyramid_octaves or choose larger tiles",
             ),
         ]
 
@@ -397,6 +431,10 @@ def recipe_from(values: dict[str, Any], where: str) -> Recipe:
     schema = values.get("schema", SCHEMA)
     if schema != SCHEMA:
         raise RecipeError(f"{where}: schema is {schema!r}, and this program reads {SCHEMA!r}.")
+    said, method = values.get("losses", {}), values.get("method")
+    own = [info.losses for info in METHODS if info.method == method]
+    if own and isinstance(said, dict):
+        values = {**values, "losses": {**own[0], **said}}
     return build(Recipe, values, where, RecipeError)
 
 

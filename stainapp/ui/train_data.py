@@ -28,7 +28,7 @@ LABELS_PX = 92
 SLIDES, SELF = "slides", "self"
 SLIDES_WORDS = {
     "unpaired": "Two slides, one of each stain",
-    "paired": "Two slides in one frame, pixel on pixel",
+    "paired": "Two slides in one frame, one on the other",
 }
 FILE_WORDS = {
     "root": ("A folder with trainA and trainB", "Folder with trainA, trainB, testA and testB"),

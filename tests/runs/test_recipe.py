@@ -46,7 +46,7 @@ def changed(place: str, value: Any) -> dict[str, Any]:
         ("data.source.0.pices", [1], "data, source 1: unknown field 'pices'"),
         ("method", None, "the field 'method' is missing"),
         ("model.id", None, "model: the field 'id' is missing"),
-        ("method", "cut", "method cannot be 'cut'"),
+        ("method", "stylegan", "method cannot be 'stylegan'"),
         ("model.mpp", "0.5", "model: mpp cannot be '0.5'"),
         ("training.images", 1.5, "training: images cannot be 1.5"),
         ("seed", -1, "seed cannot be -1"),
@@ -82,7 +82,9 @@ def changed(place: str, value: Any) -> dict[str, Any]:
         ("data.target.0.mpp", 0.0, "data.target 1: mpp cannot be 0"),
         ("losses.cycle", -1, "losses: cycle cannot be -1"),
         ("losses.l1", float("inf"), "losses: l1 cannot be inf"),
-        ("losses.pyramid_octaves", 5, "losses: pyramid_octaves cannot be 5"),
+        ("losses.pyramid_octaves", 6, "losses: pyramid_octaves cannot be 6"),
+        ("losses.temperature", 0, "losses: temperature cannot be 0"),
+        ("losses.patches", 1, "losses: patches cannot be 1; choose 2"),
         ("training.batch", 0, "training: batch cannot be 0"),
         ("training", {"images": 3, "batch": 4}, "training: images is 3, fewer than a batch"),
         ("training.constant_images", -1, "training: constant_images cannot be -1"),
@@ -100,6 +102,7 @@ def changed(place: str, value: Any) -> dict[str, Any]:
         ("training.validate_every", 0, "training: validate_every cannot be 0"),
         ("training.checkpoint_every", 0, "training: checkpoint_every cannot be 0"),
         ("method", "pix2pix", "pix2pix does not learn from unpaired data"),
+        ("method", "asp", "asp does not learn from unpaired data; .* or method to cut"),
     ],
 )
 def test_each_wrong_value_is_named_in_one_sentence(

@@ -1,10 +1,11 @@
 """Recipes over the phantom that are learnt in seconds, so that a test can train for real."""
 
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 from stainapp.models.card import Arch
-from stainapp.runs.recipe import Data, Losses, Made, Origin, Recipe, Training
+from stainapp.runs.methods import MethodName, method_info
+from stainapp.runs.recipe import Data, Losses, Made, Origin, Recipe, Training, losses_of
 
 SIDE = 512
 AREAS = {"train": (0.0, 0.0, 256.0, 512.0), "validation": (256.0, 0.0, 256.0, 512.0)}
@@ -13,14 +14,15 @@ SMALL_RESUNET = Arch(family="resunet", blocks=1, ngf=4, norm="none")
 
 
 def small(
-    method: Literal["cyclegan", "pix2pix"] = "pix2pix",
+    method: MethodName = "pix2pix",
     *,
     network: Arch = SMALL_RESNET,
-    losses: Losses = Losses(),  # noqa: B008 - frozen
+    losses: Losses | None = None,
     **training: Any,
 ) -> Recipe:
     """Return a recipe whose training differs from a few small steps as ``training`` says."""
-    paired = method == "pix2pix"
+    pairing = method_info(method).pairings[0]
+    paired = pairing == "paired"
     target_seed = 3 if paired else 4
     few = Training(
         images=6,
@@ -38,7 +40,7 @@ def small(
         model=Made(id="small", name="Small", source_stain="H&E", target_stain="PAS", mpp=0.5),
         network=network,
         data=Data(
-            pairing="paired" if paired else "unpaired",
+            pairing=pairing,
             source=_origins(f"phantom:he:{SIDE}:3"),
             target=_origins(f"phantom:pas:{SIDE}:{target_seed}"),
             tile_px=48,
@@ -46,7 +48,7 @@ def small(
             validation_tiles=8,
             validation_px=64,
         ),
-        losses=losses,
+        losses=losses or losses_of(method),
         training=replace(few, **training),
     )
 

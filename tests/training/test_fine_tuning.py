@@ -10,13 +10,13 @@ import torch
 
 from stainapp.errors import RecipeError
 from stainapp.models.card import Arch
-from stainapp.runs.methods import METHODS
+from stainapp.runs.methods import METHODS, method_info
 from stainapp.runs.recipe import Recipe
 from tests.models.factories import classic_model, network_model
 from tests.training.methods import images, method_of, weights
 from tests.training.recipes import SMALL_RESNET, small
 from training.export import JUDGE_FILE, Taught, export
-from training.method import JUDGES
+from training.method import HEADS, JUDGES
 
 NAMES = [info.method for info in METHODS]
 
@@ -28,9 +28,14 @@ def exported(kind: Any, folder: Path) -> Recipe:
     method.step(images())
     tiles = np.random.default_rng(0).integers(0, 255, (2, 48, 48, 3), np.uint8)
     for direction, net in method.generators.items():
-        judge = method.networks[JUDGES[direction]].state_dict()
-        export(folder, recipe, SMALL_RESNET, Taught(direction, net.state_dict(), tiles, judge), {})
-    inverse = str(folder / "small-back") if kind == "cyclegan" else ""
+        beside = [
+            method.networks[name].state_dict() if name in method.networks else {}
+            for name in (JUDGES[direction], HEADS)
+        ]
+        export(
+            folder, recipe, SMALL_RESNET, Taught(direction, net.state_dict(), tiles, *beside), {}
+        )
+    inverse = str(folder / "small-back") if method_info(kind).both_ways else ""
     made = replace(recipe.model, parent=str(folder / "small"), inverse_parent=inverse, id="tuned")
     return replace(recipe, model=made, network=None)
 

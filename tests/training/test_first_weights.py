@@ -9,6 +9,7 @@ from torch import nn
 
 from stainapp.models.card import Arch
 from stainapp.models.networks import build
+from stainapp.runs.methods import METHODS, method_info
 from tests.training.methods import images, method_of
 from tests.training.recipes import small
 from training.first_weights import initialise
@@ -53,7 +54,7 @@ def test_without_norms_no_depth_drowns_or_bursts_the_signal(blocks: int) -> None
     assert 0.05 < inside.std() < 20
 
 
-@pytest.mark.parametrize("kind", ["cyclegan", "pix2pix"])
+@pytest.mark.parametrize("kind", [info.method for info in METHODS])
 def test_beside_a_generator_without_norms_no_layer_of_a_judge_answers_by_more_than_it_is_told(
     kind: Any,
 ) -> None:
@@ -69,7 +70,7 @@ def test_beside_a_generator_without_norms_no_layer_of_a_judge_answers_by_more_th
         if isinstance(module, nn.Conv2d)
     ]
 
-    assert len(layers) == 5 * (2 if kind == "cyclegan" else 1)
+    assert len(layers) == 5 * (2 if method_info(kind).both_ways else 1)
     for layer in layers:
         most = torch.linalg.matrix_norm(layer.weight.detach().flatten(1), ord=2)
         assert most.item() == pytest.approx(1, abs=0.1)
