@@ -60,7 +60,7 @@ METHODS = (
         "cut",
         "CUT",
         "For two stains without pairs, where only the one direction is wanted: patches hold the "
-        "picture to its source; about two thirds of a CycleGAN's time.",
+        "picture to its source; three fifths of a CycleGAN's time.",
         pairings=("unpaired", "paired"),
         judged_channels=3,
         citation=CUT_PAPER,
@@ -68,7 +68,7 @@ METHODS = (
     MethodInfo(
         "fastcut",
         "FastCUT",
-        "As CUT in half its time, for a first look: held to its source more tightly, so that "
+        "As CUT in two thirds of its time, for a first look: held to its source more tightly, so that "
         "it changes colours well and structures less.",
         pairings=("unpaired", "paired"),
         judged_channels=3,
@@ -79,7 +79,7 @@ METHODS = (
         "asp",
         "ASP",
         "For pairs that meet only roughly, such as registered neighbouring sections: trusts a "
-        "patch of the target by how well it fits; about as long as FastCUT.",
+        "patch of the target by how well it fits; a little longer than FastCUT.",
         pairings=("paired",),
         judged_channels=3,
         beside="or method to cut",

@@ -1,6 +1,7 @@
 """Recipes: strict, complete, and found wherever their files lie."""
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,18 @@ import pytest
 import tomli_w
 
 from stainapp.errors import RecipeError
-from stainapp.runs.recipe import located, portable, read_recipe, recipe_from, write_recipe
+from stainapp.runs.methods import METHODS, MethodInfo
+from stainapp.runs.presets import preset
+from stainapp.runs.recipe import (
+    Losses,
+    Recipe,
+    located,
+    losses_of,
+    portable,
+    read_recipe,
+    recipe_from,
+    write_recipe,
+)
 
 GOOD: dict[str, Any] = {
     "method": "cyclegan",
@@ -118,6 +130,42 @@ def test_each_wrong_value_is_named_in_one_sentence(
     assert message.startswith(str(path))
     assert message.endswith(".")
     assert ". " not in message.removeprefix(str(path))
+
+
+@pytest.mark.parametrize("info", METHODS)
+def test_what_a_recipe_does_not_say_of_its_losses_is_as_in_the_methods_paper(
+    info: MethodInfo,
+) -> None:
+    data = {"pairing": info.pairings[0], "source": [{"slide": "a"}], "target": [{"slide": "b"}]}
+    values = {**GOOD, "method": info.method, "data": data}
+
+    nothing, part = (
+        recipe_from({**values, **more}, "a test").losses
+        for more in ({}, {"losses": {"adversarial": 3.0}})
+    )
+
+    paper = losses_of(info.method)
+    assert nothing == paper == preset(info.method, "full").losses
+    assert part == replace(paper, adversarial=3.0)
+    for name, value in info.losses.items():
+        assert getattr(paper, name) == value
+
+
+def test_a_recipe_made_without_losses_has_those_of_its_method() -> None:
+    recipe = recipe_from({**GOOD, "method": "fastcut"}, "a test")
+
+    made = Recipe(method="fastcut", model=recipe.model, network=recipe.network, data=recipe.data)
+
+    assert made == recipe
+    assert made.losses != Losses()
+
+
+def test_tiles_too_small_for_the_octaves_are_refused() -> None:
+    values = changed("losses", {"pyramid_octaves": 5})
+    values["data"]["tile_px"] = 16
+
+    with pytest.raises(RecipeError, match=r"tiles of 16 px cannot be halved 5 times; lower"):
+        recipe_from(values, "a test")
 
 
 @pytest.mark.parametrize(

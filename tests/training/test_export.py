@@ -23,6 +23,9 @@ from training.tensors import from_network, to_network
 ARCHS = {
     "resnet": Arch(family="resnet", blocks=2, ngf=8, upsampling="resize"),
     "resnet batch": Arch(family="resnet", blocks=1, ngf=8, norm="batch"),
+    "resnet antialiased": Arch(
+        family="resnet", blocks=1, ngf=8, downsampling="antialias", upsampling="antialias"
+    ),
     "resunet": Arch(family="resunet", blocks=1, ngf=8, norm="none"),
     "unet": Arch(family="unet", downs=5, ngf=8),
     "pixel": Arch(family="pixel", ngf=8),

@@ -13,6 +13,7 @@ import torch
 from stainapp.errors import RecipeError
 from stainapp.models.card import Arch
 from stainapp.runs.folder import EventReader, RunFolder
+from stainapp.runs.methods import METHODS
 from stainapp.runs.recipe import write_recipe
 from tests.training.lives import is_step, last_checkpoint, live_together
 from tests.training.recipes import SMALL_RESNET, SMALL_RESUNET, small
@@ -45,7 +46,7 @@ def assert_same_networks(one: RunFolder, other: RunFolder) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "network"),
-    [("cyclegan", SMALL_RESNET), ("cyclegan", SMALL_RESUNET), ("pix2pix", SMALL_RESNET)],
+    [("cyclegan", SMALL_RESUNET), *((info.method, SMALL_RESNET) for info in METHODS)],
 )
 def test_two_processes_learn_what_one_learns_from_the_same_batches(
     kind: Any, network: Arch, tmp_path: Path

@@ -5,6 +5,7 @@ import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from stainapp.errors import TrainingError
 from stainapp.models.card import ModelCard
 from stainapp.runs.folder import RunFolder
+from stainapp.runs.methods import METHODS
 from stainapp.runs.recipe import Recipe
 from tests.training.lives import Life, differences, is_step, last_checkpoint
 from tests.training.recipes import SMALL_RESUNET, small
@@ -56,6 +58,24 @@ def test_ten_times_killed_and_resumed_ends_with_the_same_bits(
     assert learnt.pop("progress")["images"] == expected.pop("progress")["images"] == LONG
     assert differences(learnt, expected) == []
     assert ModelCard.read(run.model / "small").id == "small"
+
+
+@pytest.mark.parametrize("kind", [info.method for info in METHODS])
+def test_a_run_of_each_method_killed_once_ends_with_the_same_bits(
+    kind: Any, tmp_path: Path
+) -> None:
+    recipe = small(kind, images=8, diffaugment=True)
+    alone, run = (RunFolder(tmp_path / name) for name in ("alone", "killed"))
+    assert Life(recipe, alone).end() == 0
+
+    life = Life(recipe, run)
+    for _ in range(3):
+        life.wait_for(is_step)
+    life.process.kill()
+    life.end()
+
+    assert Life(recipe, run, resume=True).end() == 0
+    assert differences(last_checkpoint(run), last_checkpoint(alone)) == []
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")

@@ -16,8 +16,9 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QMessageBox
 from pytestqt.qtbot import QtBot
 
 from stainapp.runs.folder import RunFolder
+from stainapp.runs.methods import METHODS
 from stainapp.runs.presets import preset
-from stainapp.runs.recipe import Made, read_recipe
+from stainapp.runs.recipe import Made, losses_of, read_recipe
 from stainapp.session.geojson import read_geojson
 from stainapp.session.regions import Region
 from stainapp.settings import Settings, SlideNote, home, save_note
@@ -28,6 +29,7 @@ from stainapp.ui.run_add import AddDialog
 from stainapp.ui.run_command import Trainer
 from stainapp.ui.run_list import find_runs
 from stainapp.ui.run_window import RunWindow
+from stainapp.ui.train_advanced import ROWS
 from stainapp.ui.train_dialog import TrainDialog
 from stainapp.ui.train_wish import OriginWish, Values, Wish, write_run
 from tests.models.factories import classic_model, resnet_model
@@ -271,6 +273,25 @@ def test_pairs_are_not_sought_in_folders_that_hold_none(start: Start) -> None:
 
     assert data.kind.findData("root") < 0
     assert data.kind.findData("manifest") >= 0
+
+
+def test_each_method_offers_its_own_values_and_a_way_back_only_where_it_teaches_one(
+    start: Start,
+) -> None:
+    dialog = dialog_of(start(SLIDE))
+    dialog.model.disclosure.setChecked(True)
+
+    for info in METHODS:
+        dialog.data.method.setCurrentIndex(dialog.data.method.findData(info.method))
+        wish = dialog.wish()
+        assert dialog.data.when.text() == info.when
+        assert dialog.model.inverse_id.isVisible() == info.both_ways
+        assert bool(wish.model.inverse_id) == info.both_ways
+        assert wish.values.losses == losses_of(info.method)
+        shown = {name for name, box in dialog.model.advanced.boxes.items() if box.isVisible()}
+        known = {row.name for row in ROWS if not row.methods or info.method in row.methods}
+        assert shown <= known
+        assert {row.name for row in ROWS if info.method in row.methods} <= shown
 
 
 def test_grey_to_colour_asks_for_one_slide(start: Start, wait: Wait) -> None:
