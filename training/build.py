@@ -25,6 +25,7 @@ from training.first_weights import initialise
 from training.method import HEADS, Method, Setting
 from training.pix2pix import Pix2Pix
 from training.tensors import memory_format
+from training.unet import UNetRegression
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ TAUGHT: Mapping[MethodName, Make] = {
     "cut": Cut,
     "fastcut": Cut,
     "asp": Cut,
+    "unet": UNetRegression,
 }
 NEAR_MPP = 0.1
 """Largest relative difference between a parent's scale and the recipe's."""

@@ -1,5 +1,6 @@
 """The losses that several methods share. All give scalars; all are computed in float32."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -34,6 +35,26 @@ def judge_loss(judge: nn.Module, real: Tensor, made: Tensor, kind: str) -> Tenso
 
 def l1(a: Tensor, b: Tensor) -> Tensor:
     return F.l1_loss(a.float(), b.float())
+
+
+def tissue_mse(made: Tensor, target: Tensor, density: float, glass: float) -> Tensor:
+    """Return the mean squared distance, in which bare glass counts less than tissue.
+
+    ``sum_p w_p (a_p - b_p)^2 / sum_p w_p`` of each image, then their mean; w is 1 where any
+    channel of the target has an optical density above ``density``, else ``glass``.
+
+    Args:
+        made: (N, 3, H, W) in -1..1.
+        target: the same.
+        density: to base e, as `stainapp.models.optics.stained` counts it.
+        glass: the weight of glass, above 0 to 1.
+    """
+    target = target.float()
+    brightest = 255 * math.exp(-density) - 1
+    tissue = (target.amin(dim=1, keepdim=True) + 1) * 127.5 < brightest
+    weight = tissue.float() * (1 - glass) + glass
+    squares = (made.float() - target).square().mean(dim=1, keepdim=True)
+    return ((weight * squares).sum(dim=(1, 2, 3)) / weight.sum(dim=(1, 2, 3))).mean()
 
 
 def pyramid_l1(a: Tensor, b: Tensor, weights: Sequence[float]) -> Tensor:

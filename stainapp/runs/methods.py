@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-MethodName = Literal["cyclegan", "pix2pix", "cut", "fastcut", "asp"]
+MethodName = Literal["cyclegan", "pix2pix", "cut", "fastcut", "asp", "unet"]
 Pairing = Literal["unpaired", "paired", "self"]
 """How source and target belong together, see `stainapp.runs.recipe.Data.pairing`."""
 
@@ -87,6 +87,16 @@ METHODS = (
         "H&E-to-IHC stain translation with inconsistent groundtruth image pairs. MICCAI 2023, "
         "arXiv 2303.06193.",
         losses={"nce": 10.0, "nce_identity": 0.0, "l1": 10.0, "pyramid_octaves": 5},
+    ),
+    MethodInfo(
+        "unet",
+        "U-Net regression",
+        "For pairs aligned to the pixel, where a stable run matters more than fine texture: "
+        "no discriminator, so a step costs least; what the source cannot tell comes out blurred.",
+        pairings=("paired", "self"),
+        beside="or method to cyclegan",
+        citation="Ronneberger O, Fischer P, Brox T. U-Net: convolutional networks for biomedical "
+        "image segmentation. MICCAI 2015, arXiv 1505.04597.",
     ),
 )
 

@@ -125,4 +125,10 @@ METHODS: Mapping[MethodName, _Method] = {
     "fastcut": _Method(_resnet, _antialiased(blocks=9), full_changes={"pool": 0}),
     # Li et al. 2023, section 3
     "asp": _Method(_resnet, _antialiased(blocks=6), full_changes={"pool": 0, "ndf": 32}),
+    # Ronneberger et al. 2015 with the widths of Isola et al. 2017
+    "unet": _Method(
+        _resunet,
+        Arch(family="unet", ngf=64, norm="batch", dropout=True, downs=8),
+        {"pool": 0, "judge_images": 1},
+    ),
 }

@@ -230,16 +230,34 @@ class Losses:
     supervised_nce: float = 10.0
     """ASP: the same between what is made and the target of its pair, each patch weighed by
     likeness as the rate falls."""
+    mse: float = 100.0
+    """U-Net: of the mean squared difference, in units of half the range of grey levels."""
+    tissue_density: float = 0.15
+    """U-Net: optical density ``-ln(v / 255)`` above which, in any channel, the target is tissue."""
+    glass_weight: float = 0.1
+    """U-Net: what a pixel of the rest counts beside one of tissue."""
+    histogram: float = 1.0
+    """U-Net: of the Kullback-Leibler divergence between the histograms of optical density of
+    target and generated, in nats; 0 leaves it out."""
+    histogram_bins: int = 32
+    """U-Net: their bins, from 0 to an optical density of 3."""
+    histogram_bandwidth: float = 0.1
+    """U-Net: standard deviation, in optical density, of the Gaussian by which a pixel is shared
+    among bins; about the distance of two bins."""
 
     def problems(self) -> list[Problem]:
         weights = ("adversarial", "cycle", "identity", "l1", "nce", "nce_identity")
-        weights += ("supervised_nce",)
+        weights += ("supervised_nce", "mse", "histogram")
         return [
             *(_range(name, getattr(self, name), 0, 1e6) for name in weights),
             _least("identity_images", self.identity_images, 0),
             _range("pyramid_octaves", self.pyramid_octaves, 0, 5),
             _range("temperature", self.temperature, 0.001, 10),
             _range("patches", self.patches, 2, 65_536),
+            _range("tissue_density", self.tissue_density, 0, 2),
+            _range("glass_weight", self.glass_weight, 0.001, 1),
+            _range("histogram_bins", self.histogram_bins, 2, 256),
+            _range("histogram_bandwidth", self.histogram_bandwidth, 0.01, 1),
         ]
 
 

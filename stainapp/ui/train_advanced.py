@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
 )
 
 from stainapp.models.card import Arch
+from stainapp.runs.methods import method_info
 from stainapp.ui.train_wish import Values
 
 Box = QSpinBox | QDoubleSpinBox | QComboBox | QCheckBox
@@ -153,6 +154,47 @@ ROWS = (
         "Blurred octaves beside the full one, for pairs not aligned to the pixel",
         ("pix2pix", "asp"),
     ),
+    Row("losses", "mse", "Squares weight", _real(0, 1000, 1, 10), "Weight of the pairs", ("unet",)),
+    Row(
+        "losses",
+        "glass_weight",
+        "Glass counts",
+        _real(0.001, 1, 3, 0.05),
+        "What a pixel of bare glass counts beside one of tissue",
+        ("unet",),
+    ),
+    Row(
+        "losses",
+        "tissue_density",
+        "Tissue from (OD)",
+        _real(0, 2, 2, 0.05),
+        "Optical density above which a pixel of the target is tissue",
+        ("unet",),
+    ),
+    Row(
+        "losses",
+        "histogram",
+        "Histogram weight",
+        _real(0, 1000, 2, 0.5),
+        "How much the densities that occur matter, wherever they lie; 0 leaves it out",
+        ("unet",),
+    ),
+    Row(
+        "losses",
+        "histogram_bins",
+        "Histogram bins",
+        _whole(2, 256),
+        "From 0 to an optical density of 3",
+        ("unet",),
+    ),
+    Row(
+        "losses",
+        "histogram_bandwidth",
+        "Bandwidth (OD)",
+        _real(0.01, 1, 2, 0.05),
+        "Over which a pixel is shared among bins; about the distance of two bins",
+        ("unet",),
+    ),
     Row("network", "family", "Network", _choice("resunet", "resnet", "unet"), "The generator"),
     Row("network", "ngf", "Channels", _whole(4, 256, 8), "Of the generator's first layer"),
     Row("network", "blocks", "Blocks", _whole(1, 20), "Residual blocks of a ResNet or ResUNet"),
@@ -210,6 +252,8 @@ ROWS = (
 )
 
 
+OF_JUDGES = ("gan", "adversarial", "judge_images", "freeze_discriminator", "diffaugment")
+"""Rows that matter where there is a discriminator."""
 ELSEWHERE = {
     "model.mpp": "\u201cWorks at\u201d",
     "add mpp to it in the recipe": "give its scale",
@@ -293,6 +337,8 @@ class AdvancedForm(QWidget):
             unet = _read(self.boxes["family"]) == "unet"
             other = {"blocks": unet, "downs": not unet}.get(row.name, False)
             return self._own_network and not other
+        if row.name in OF_JUDGES and not method_info(self._method).judged_channels:
+            return False
         if row.name == "freeze_discriminator":
             return not self._own_network
         return not row.methods or self._method in row.methods
