@@ -16,10 +16,10 @@ from stainapp.runs.methods import method_info
 from stainapp.runs.recipe import Recipe
 from training import checkpoint
 from training.build import arch_of, build_method
-from training.datasets import Dataset
 from training.fields import Field
 from training.method import Images, Method, Setting
 from training.rooms import SOURCE, TARGET
+from training.sources import TileSource, open_tiles
 from training.tensors import to_network
 
 TIMED_STEPS = 2
@@ -81,7 +81,7 @@ def check(setting: Setting) -> Checked:
     recipe = setting.recipe
     check_sizes(recipe)
     method = build_method(setting)
-    with closing(Dataset(recipe)) as data:
+    with closing(open_tiles(recipe)) as data:
         tiles = {split: data.count_tiles(split) for split in ("train", "validation")}
         return Checked(tiles, _split(recipe, data), _estimate(setting, method, data))
 
@@ -103,7 +103,7 @@ def check_sizes(recipe: Recipe) -> None:
             )
 
 
-def _split(recipe: Recipe, data: Dataset) -> list[Part]:
+def _split(recipe: Recipe, data: TileSource) -> list[Part]:
     parts = []
     stains = [(SOURCE, "target" if data.grey else "source")]  # grey is made of the target
     stains += [] if data.paired else [(TARGET, "target")]
@@ -131,7 +131,7 @@ def _square(field: Field, i: int, j: int, side: int) -> tuple[int, int, int]:
     return round(i * step), round(j * step), round(side * step)
 
 
-def _estimate(setting: Setting, method: Method, data: Dataset) -> Estimate:
+def _estimate(setting: Setting, method: Method, data: TileSource) -> Estimate:
     recipe, batch = setting.recipe, setting.recipe.training.batch
     tiles = data.batch(0, max(1, batch // setting.processes.count))
     images = Images(

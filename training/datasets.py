@@ -5,10 +5,11 @@ killed goes on as if it had not been, and several processes share a batch withou
 Tiles are streamed; what is kept are the rasters of where they may lie.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from threading import Lock
+from typing import Any
 
 import numpy as np
 
@@ -104,6 +105,14 @@ class Dataset:
     @property
     def all_fields(self) -> tuple[Field, ...]:
         return self.source_fields + self.target_fields
+
+    def facts(self) -> Mapping[str, Any]:
+        """Return what a card's ``training`` says of the data."""
+        return {
+            "split_by": "slide or region",
+            "learnt_from": [f.name for f in self.all_fields if f.split == "train"],
+            "judged_by": [f.name for f in self.all_fields if f.split == "validation"],
+        }
 
     def fields(self, stain: int) -> tuple[Field, ...]:
         return self.target_fields if stain == TARGET else self.source_fields

@@ -11,8 +11,8 @@ from stainapp.errors import RecipeError
 from stainapp.models.card import ANY_STAIN, ModelCard
 from stainapp.models.store import Found, Store
 from stainapp.runs.recipe import RECIPE_FILE, Data, Made, Recipe, read_recipe
-from training.datasets import Dataset
 from training.evaluation import LEARNT, Subject, Verdict, judge_model
+from training.sources import open_tiles
 
 TILES, TILE_PX = 64, 256
 """What files are cut into."""
@@ -44,7 +44,7 @@ def judge(
     card = found.card
     recipe, learns = recipe_for(card, where, data)
     back = _is_backward(card, recipe)
-    with closing(Dataset(recipe, learns=learns)) as tiles:
+    with closing(open_tiles(recipe, learns=learns)) as tiles:
         judged = tiles.judge_tiles()
         paired, grey = tiles.paired, tiles.grey
         learnt = tiles.learnt_tiles(LEARNT) if learns else (judged.source, judged.target)

@@ -9,6 +9,10 @@ BY_PAIRING = {
     "not meet, it has learnt as well.",
     "self": "Made from the grey of a slide: what differed in hue alone is lost.",
 }
+BY_LINE = (
+    "Learnt from volumes whose numbers were made grey levels of 0 to 255 as the card's training "
+    "says; pictures that became such in another way may be stained wrongly."
+)
 
 
 def limits_of(recipe: Recipe) -> tuple[str, ...]:
@@ -16,10 +20,11 @@ def limits_of(recipe: Recipe) -> tuple[str, ...]:
     origins = (*recipe.data.source, *recipe.data.target)
     slides = {one.slide for one in origins if one.slide and one.split != "validation"}
     seen = f"from {_counted(len(slides))}" if slides else "from the images of its data set alone"
-    return (
+    limits = (
         f"Learnt {seen}: on other tissue, stainings and scanners it may be wrong.",
         BY_PAIRING[recipe.data.pairing],
     )
+    return (*limits, BY_LINE) if recipe.data.volume_target else limits
 
 
 def _counted(number: int) -> str:

@@ -17,12 +17,13 @@ from stainapp.runs.folder import RunFolder
 from stainapp.runs.recipe import Recipe
 from training import checkpoint
 from training.build import build_method
-from training.datasets import Batch, Dataset
+from training.datasets import Batch
 from training.method import Images, Losses, NotFiniteError, Setting, rate_share
 from training.prefetch import Prefetch
 from training.processes import ALONE, Processes
 from training.progress import Progress
 from training.reporter import Reporter
+from training.sources import TileSource, open_tiles
 from training.tensors import to_network
 from training.watch import Watch
 
@@ -54,7 +55,7 @@ def train(
     setting = setting_of(recipe, processes, device)
     with ExitStack() as stack:
         report = stack.enter_context(closing(Reporter(run, recipe, setting)))
-        data = stack.enter_context(closing(Dataset(recipe)))
+        data = stack.enter_context(closing(open_tiles(recipe)))
         lesson = stack.enter_context(closing(Lesson(run, setting, report, data)))
         with interruptible() as interrupted:
             lesson.begin()
@@ -81,7 +82,9 @@ def setting_of(recipe: Recipe, processes: Processes, device: str) -> Setting:
 class Lesson:
     """One process's part in a run, from its newest checkpoint on."""
 
-    def __init__(self, run: RunFolder, setting: Setting, report: Reporter, data: Dataset) -> None:
+    def __init__(
+        self, run: RunFolder, setting: Setting, report: Reporter, data: TileSource
+    ) -> None:
         """Build the networks and bring them to where the newest checkpoint was.
 
         Raises:

@@ -3,7 +3,8 @@
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from training.datasets import Batch, Dataset
+from training.datasets import Batch
+from training.sources import TileSource
 
 AHEAD = 4
 """Batches held ready."""
@@ -19,7 +20,7 @@ class Prefetch:
         rank, processes: whose share.
     """
 
-    def __init__(self, data: Dataset, first: int, batch: int, rank: int, processes: int) -> None:
+    def __init__(self, data: TileSource, first: int, batch: int, rank: int, processes: int) -> None:
         self._data, self._batch = data, batch
         self._share = batch // processes
         self._offset = rank * self._share

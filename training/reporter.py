@@ -12,9 +12,9 @@ from torch import Tensor
 
 from stainapp.runs.folder import Events, RunFolder
 from stainapp.runs.recipe import Recipe
-from training.datasets import Dataset
 from training.method import Setting
 from training.progress import Progress
+from training.sources import TileSource
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class Reporter:
         if self._events is not None:
             self._events.write(event, **values)
 
-    def start(self, progress: Progress, data: Dataset) -> None:
+    def start(self, progress: Progress, data: TileSource) -> None:
         setting = self._setting
         self.write(
             "start",

@@ -16,9 +16,10 @@ from stainapp.compare.frechet import LEAST_TILES, NAME, frechet
 from stainapp.compare.metrics import psnr, ssim
 from stainapp.compare.texture import features, unlikeness
 from stainapp.models.stainer import Tiles
-from training.datasets import Dataset, JudgeTiles
+from training.datasets import JudgeTiles
 from training.evaluation import stained_as_seen
 from training.grey import grey_of
+from training.sources import TileSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Judged:
     """Numbers of the tiles, the worst first."""
 
 
-def judge(folders: Mapping[str, Path], tiles: JudgeTiles, device: str, data: Dataset) -> Judged:
+def judge(folders: Mapping[str, Path], tiles: JudgeTiles, device: str, data: TileSource) -> Judged:
     """Measure what models make of the validation tiles.
 
     Args:

@@ -15,12 +15,13 @@ from stainapp.models.card import ModelCard
 from stainapp.runs.folder import RunFolder
 from stainapp.runs.recipe import Recipe
 from training.build import arch_of, inverse_parent
-from training.datasets import Dataset, JudgeTiles
+from training.datasets import JudgeTiles
 from training.evaluation import LEARNT, Subject, for_card, judge_model
 from training.export import Taught, export, model_ids
 from training.method import HEADS, JUDGES, Method
 from training.progress import Progress
 from training.reporter import Reporter
+from training.sources import TileSource
 from training.swap import mend, swap
 from training.validation import Judged, judge
 
@@ -39,7 +40,7 @@ class Watch:
         self,
         run: RunFolder,
         recipe: Recipe,
-        data: Dataset,
+        data: TileSource,
         method: Method,
         report: Reporter,
         device: str,
@@ -162,9 +163,7 @@ class Watch:
         facts = {
             "images": progress.images,
             "steps": progress.step,
-            "split_by": "slide or region",
-            "learnt_from": [f.name for f in self._data.all_fields if f.split == "train"],
-            "judged_by": [f.name for f in self._data.all_fields if f.split == "validation"],
+            **self._data.facts(),
         }
         folders = {}
         for direction, average in self._method.averages.items():

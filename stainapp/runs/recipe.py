@@ -33,6 +33,7 @@ Problem = tuple[bool, str]
 """Whether something is wrong, and what."""
 
 Split = Literal["auto", "train", "validation"]
+Normalisation = Literal["auto", "none", "minmax", "percentile", "zscore"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +126,42 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Volumes:
+    """How volumes are read and become 8-bit tiles; see `Data.volume_source`."""
+
+    chunks_held: int = 8
+    """Chunks, or blocks of chunks where one has no room for a tile, that tiles are drawn from by
+    turns before the next ones; as many again are read meanwhile. More mixes better and takes
+    more memory."""
+    tiles_per_chunk: int = 0
+    """Tiles that each of them gives in an epoch; 0 for as many as lie side by side in it."""
+    source_normalisation: Normalisation = "auto"
+    """By which line numbers become grey levels, one for the whole volume: "none" as they are;
+    "minmax" the least to the most; "percentile" those of ``percentiles``; "zscore" three standard
+    deviations about the mean; "auto" none for uint8, else percentile."""
+    target_normalisation: Normalisation = "auto"
+    percentiles: tuple[float, float] = (0.5, 99.5)
+    sample_chunks: int = 32
+    """Chunks to learn from that are looked at, once, to estimate that line."""
+    gap: int = 16
+    """Voxels between what is learnt from and what is judged by, along the axis that parts them."""
+
+    def problems(self) -> list[Problem]:
+        low, high = self.percentiles
+        return [
+            _range("chunks_held", self.chunks_held, 1, 4096),
+            _least("tiles_per_chunk", self.tiles_per_chunk, 0),
+            (
+                not 0 <= low < high <= 100,
+                f"percentiles cannot be {list(self.percentiles)}; choose two of 0 to 100, the "
+                "lower first",
+            ),
+            _least("sample_chunks", self.sample_chunks, 1),
+            _least("gap", self.gap, 0),
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Data:
     """The tiles, and how they are parted into those to learn from and those to judge by."""
 
@@ -141,6 +178,12 @@ class Data:
     """Instead: a CSV file with the columns source, target and, if wanted, group and split."""
     npz: str = ""
     """Instead: an archive with arr_0 and arr_1, (N, H, W, 3), uint8 or float of 0..255."""
+    volume_source: str = ""
+    """Instead: a Zarr, OME-Zarr or HDF5 array (z, y, x, c), c being 3, or 1 or absent if it is
+    grey, as ``path::dataset``; uint8, uint16 or float. Its slices are cut at ``model.mpp``."""
+    volume_target: str = ""
+    """The target's, of 3 channels; alone where it is its own pair."""
+    volumes: Volumes = Volumes()
     swap: bool = False
     """Whether A and B, or source and target, of such files change places."""
     tile_px: int = 256
@@ -166,6 +209,8 @@ class Data:
     def _place_problems(self) -> list[Problem]:
         names = ("root", "aligned", "manifest", "npz")
         named = [name for name in names if getattr(self, name)]
+        volumes = bool(self.volume_source or self.volume_target)
+        named += ["volumes"] * volumes
         slides = bool(self.source or self.target)
         said = ", ".join(["source and target"] * slides + named) or "none"
         counts = len(self.source), len(self.target)
@@ -173,7 +218,8 @@ class Data:
         return [
             (
                 len(named) + slides != 1,
-                "must name exactly one of source and target, root, aligned, manifest and npz; "
+                "must name exactly one of source and target, root, aligned, manifest, npz and "
+                "volume_target; "
                 f"it names {said}",
             ),
             (
@@ -197,6 +243,20 @@ class Data:
             (
                 self.pairing == "self" and bool(self.source and self.target),
                 'data that is its own pair needs one stain; leave out source, or pairing "self"',
+            ),
+            (
+                volumes and bool(self.volume_source) == (self.pairing == "self"),
+                'volumes are volume_source and volume_target, or with pairing "self" '
+                "volume_target alone; name them so",
+            ),
+            (volumes and not self.volume_target, "volume_target is missing; name the target's"),
+            (
+                volumes and self.volume_source == self.volume_target,
+                "volume_source and volume_target are the same; name another dataset",
+            ),
+            (
+                volumes and self.swap,
+                "swap is for files of A and B; exchange volume_source and volume_target instead",
             ),
         ]
 
@@ -365,6 +425,7 @@ class Recipe:
             ("", [(not 0 <= self.seed < 2**63, f"seed cannot be {self.seed}; choose 0 or more")]),
             ("model: ", self.model.problems()),
             ("data: ", self.data.problems()),
+            ("data.volumes: ", self.data.volumes.problems()),
             *(
                 (f"data.{side} {n}: ", origin.problems())
                 for side, some in origins
@@ -480,6 +541,10 @@ def _with_paths(recipe: Recipe, change: Callable[[str], str]) -> Recipe:
             regions=change(one.regions),
         )
 
+    def volume(address: str) -> str:
+        path, *dataset = address.split("::", 1)
+        return "::".join([change(path), *dataset])
+
     data = recipe.data
     changed = replace(
         data,
@@ -489,6 +554,8 @@ def _with_paths(recipe: Recipe, change: Callable[[str], str]) -> Recipe:
         aligned=change(data.aligned),
         manifest=change(data.manifest),
         npz=change(data.npz),
+        volume_source=volume(data.volume_source),
+        volume_target=volume(data.volume_target),
     )
     return replace(recipe, data=changed)
 
