@@ -68,8 +68,8 @@ METHODS = (
     MethodInfo(
         "fastcut",
         "FastCUT",
-        "As CUT in two thirds of its time, for a first look: held to its source more tightly, so that "
-        "it changes colours well and structures less.",
+        "As CUT in two thirds of its time, for a first look: held to its source more tightly, so "
+        "that it changes colours well and structures less.",
         pairings=("unpaired", "paired"),
         judged_channels=3,
         citation=CUT_PAPER,
