@@ -170,7 +170,13 @@ class Watch:
         for direction, average in self._method.averages.items():
             judge = self._method.networks.get(JUDGES[direction])
             state = judge.state_dict() if judge is not None else {}
-            taught = Taught(direction, average.weights, self._norm_tiles[direction], state)
+            taught = Taught(
+                direction,
+                average.weights,
+                self._norm_tiles[direction],
+                state,
+                template=self._norm_tiles["inverse" if direction == "forward" else "forward"],
+            )
             export(folder, self._recipe, self._arch, taught, facts)
             folders[direction] = folder / model_ids(self._recipe)[direction]
         return folders

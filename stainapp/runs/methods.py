@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-MethodName = Literal["cyclegan", "pix2pix"]
+MethodName = Literal["cyclegan", "pix2pix", "dcgmm"]
 Pairing = Literal["unpaired", "paired", "self"]
 """How source and target belong together, see `stainapp.runs.recipe.Data.pairing`."""
 
@@ -22,6 +22,12 @@ class MethodInfo:
     """Whether it teaches the way back as well."""
     judged_channels: int = 0
     """Channels that its discriminators see: 3, 6 where they judge pairs, 0 where it has none."""
+    families: tuple[str, ...] = ("resnet", "resunet", "unet", "pixel")
+    """Of networks that it can teach; see `Arch.family`."""
+    one_stain: bool = False
+    """Whether source and target are of one stain: it teaches a normaliser."""
+    limit: str = ""
+    """What its models cannot know, where that is not as of others with such data."""
     beside: str = ""
     """What to do with data of another pairing, for the sentence that refuses it."""
 
@@ -48,6 +54,20 @@ METHODS = (
         beside="or method to cyclegan",
         citation="Isola P, Zhu JY, Zhou T, Efros AA. Image-to-image translation with conditional "
         "adversarial networks. CVPR 2017, arXiv 1611.07004.",
+    ),
+    MethodInfo(
+        "dcgmm",
+        "DCGMM (normaliser)",
+        "For two slides of one stain that differ in colour: the source's are shown in the colours "
+        "of the target, tissue class by tissue class; minutes on a processor.",
+        pairings=("unpaired", "paired"),
+        families=("dcgmm",),
+        one_stain=True,
+        limit="It recolours classes of tissue, told by density alone, and draws nothing: what "
+        "differs in hue within a class stays so, and what a slide has more of is not evened out.",
+        citation="Ghazvinian Zanjani F, Zinger S, de With PHN. Deep convolutional Gaussian mixture "
+        "model for stain-color normalization of histopathological images. MICCAI 2018, LNCS "
+        "11071:274-282.",
     ),
 )
 

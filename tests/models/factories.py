@@ -22,6 +22,8 @@ from stainapp.models.card import (
     ModelCard,
     sha256_of,
 )
+from stainapp.models.mixture import take_template
+from stainapp.models.network_stainer import TEMPLATE
 from stainapp.models.opening import open_stainer
 from stainapp.models.slide_state import SlideState
 from stainapp.models.stainer import Stainer
@@ -77,6 +79,19 @@ def unet_model(folder: Path, **changes: Any) -> Path:
     arch = Arch(family="unet", ngf=2, downs=6, norm="batch")
     values = {"tile": 128, "halo": 32, "multiple": 64, "blend": "overlap", "norm_mode": "batch"}
     return network_model(folder, arch, **(values | changes))
+
+
+def dcgmm_model(folder: Path, **changes: Any) -> Path:
+    """Write a small DCGMM whose template is another made-up section, paler and of another hue."""
+    arch = Arch(family="dcgmm", ngf=4, norm="none")
+    values = {"halo": 24, "multiple": 4, "norm_mode": "frozen"}
+    folder = network_model(folder, arch, **(values | changes))
+    net = networks.build(arch)
+    draw_weights(net)
+    x = torch.from_numpy(tissue_image(256, 256, seed=5)[None, ..., [0, 2, 1]].copy())
+    found = take_template(net, x.permute(0, 3, 1, 2) / 180 - 0.6)
+    template = {f"{TEMPLATE}{name}": torch.from_numpy(array) for name, array in found.items()}
+    return _with_weights(folder, {**net.state_dict(), **template})
 
 
 def pixel_model(folder: Path, **changes: Any) -> Path:
@@ -259,6 +274,7 @@ MODELS: dict[str, Callable[[Path], Path]] = {
     "resunet": resunet_model,
     "unet": unet_model,
     "pixel": pixel_model,
+    "dcgmm": dcgmm_model,
 }
 
 

@@ -1,26 +1,34 @@
 """Recipes over the phantom that are learnt in seconds, so that a test can train for real."""
 
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 from stainapp.models.card import Arch
+from stainapp.runs.methods import MethodName, method_info
 from stainapp.runs.recipe import Data, Losses, Made, Origin, Recipe, Training
 
 SIDE = 512
 AREAS = {"train": (0.0, 0.0, 256.0, 512.0), "validation": (256.0, 0.0, 256.0, 512.0)}
 SMALL_RESNET = Arch(family="resnet", blocks=1, ngf=4, upsampling="resize")
 SMALL_RESUNET = Arch(family="resunet", blocks=1, ngf=4, norm="none")
+SMALL_DCGMM = Arch(family="dcgmm", ngf=4, norm="none")
+
+
+def usual(method: MethodName) -> Arch:
+    """Return a small network of a family that the method teaches."""
+    networks = (SMALL_RESNET, SMALL_DCGMM)
+    return next(one for one in networks if one.family in method_info(method).families)
 
 
 def small(
-    method: Literal["cyclegan", "pix2pix"] = "pix2pix",
+    method: MethodName = "pix2pix",
     *,
-    network: Arch = SMALL_RESNET,
+    network: Arch | None = None,
     losses: Losses = Losses(),  # noqa: B008 - frozen
     **training: Any,
 ) -> Recipe:
     """Return a recipe whose training differs from a few small steps as ``training`` says."""
-    paired = method == "pix2pix"
+    paired = method_info(method).pairings[0] == "paired"
     target_seed = 3 if paired else 4
     few = Training(
         images=6,
@@ -36,7 +44,7 @@ def small(
         method=method,
         seed=5,
         model=Made(id="small", name="Small", source_stain="H&E", target_stain="PAS", mpp=0.5),
-        network=network,
+        network=network or usual(method),
         data=Data(
             pairing="paired" if paired else "unpaired",
             source=_origins(f"phantom:he:{SIDE}:3"),

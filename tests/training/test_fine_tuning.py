@@ -14,11 +14,12 @@ from stainapp.runs.methods import METHODS
 from stainapp.runs.recipe import Recipe
 from tests.models.factories import classic_model, network_model
 from tests.training.methods import images, method_of, weights
-from tests.training.recipes import SMALL_RESNET, small
+from tests.training.recipes import SMALL_DCGMM, SMALL_RESNET, small, usual
 from training.export import JUDGE_FILE, Taught, export
 from training.method import JUDGES
 
 NAMES = [info.method for info in METHODS]
+JUDGED = [info.method for info in METHODS if info.judged_channels]
 
 
 def exported(kind: Any, folder: Path) -> Recipe:
@@ -28,8 +29,10 @@ def exported(kind: Any, folder: Path) -> Recipe:
     method.step(images())
     tiles = np.random.default_rng(0).integers(0, 255, (2, 48, 48, 3), np.uint8)
     for direction, net in method.generators.items():
-        judge = method.networks[JUDGES[direction]].state_dict()
-        export(folder, recipe, SMALL_RESNET, Taught(direction, net.state_dict(), tiles, judge), {})
+        judge = method.networks.get(JUDGES[direction])
+        state = judge.state_dict() if judge is not None else {}
+        taught = Taught(direction, net.state_dict(), tiles, state, template=tiles)
+        export(folder, recipe, usual(kind), taught, {})
     inverse = str(folder / "small-back") if kind == "cyclegan" else ""
     made = replace(recipe.model, parent=str(folder / "small"), inverse_parent=inverse, id="tuned")
     return replace(recipe, model=made, network=None)
@@ -48,7 +51,7 @@ def test_fine_tuning_begins_with_all_networks_of_the_parent(kind: Any, tmp_path:
         torch.testing.assert_close(after[key], value, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("kind", NAMES)
+@pytest.mark.parametrize("kind", JUDGED)
 def test_the_frozen_layers_of_a_discriminator_keep_their_weights_and_the_others_do_not(
     kind: Any, tmp_path: Path
 ) -> None:
@@ -94,6 +97,15 @@ def test_a_parent_of_another_scale_is_refused_with_its_own(tmp_path: Path) -> No
     recipe = replace(recipe, network=None, model=replace(recipe.model, parent=str(parent)))
 
     with pytest.raises(RecipeError, match=r"set model\.mpp to 0\.25"):
+        method_of(recipe)
+
+
+def test_a_parent_of_a_family_that_the_method_does_not_teach_is_refused(tmp_path: Path) -> None:
+    parent = network_model(tmp_path / "other", SMALL_DCGMM, mpp=0.5)
+    recipe = small()
+    recipe = replace(recipe, network=None, model=replace(recipe.model, parent=str(parent)))
+
+    with pytest.raises(RecipeError, match="choose another parent or method"):
         method_of(recipe)
 
 
