@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stainapp.cancel import CancelToken
-from stainapp.compare import frechet, metrics, nuclei, texture
+from stainapp.compare import constancy, frechet, metrics, nuclei, texture
 from stainapp.compare.agreement import agreement
 from stainapp.compare.blank import glass_of, new_structures
 from stainapp.compare.density import amounts, density, dyes_of
@@ -53,6 +53,11 @@ class Question:
     """Whether target tile n shows the same pixels as source tile n."""
     another: TileSet | None = None
     """More real tiles of the target's stain, of other tissue: how far real is from real."""
+
+    @property
+    def normalises(self) -> bool:
+        """Whether source and target are of one stain, so that what is asked is constancy."""
+        return self.source.stain == self.target.stain
 
     def __post_init__(self) -> None:
         if self.paired and self.source.images.shape != self.target.images.shape:
@@ -104,11 +109,15 @@ def evaluate(
             rows.append(_cycle(name, question.source, cycled[name], scores))
         rows.append(_nuclei(name, question, images, before))
         rows.append(_blank(name, question.source, images))
+        if question.normalises:
+            rows += _constancy(name, question, images)
         token.check()
         if not number:
             worst = _worst(question.source.regions, scores, looks, real)
     if question.another is not None:
         rows.append(_real(question, real))
+    if question.normalises:
+        rows += _constancy("real", question, None)
     return Table(tuple(rows), worst)
 
 
@@ -219,6 +228,34 @@ def _blank(name: str, source: TileSet, images: RgbImage) -> Row:
         return missing(name, measure, "", "lower", "no tile shows bare glass")
     found = interval(counts, list(source.regions), _share_or(0.0))
     return measured(name, measure, found, "", "lower", "share of the glass")
+
+
+def _constancy(name: str, question: Question, images: RgbImage | None) -> list[Row]:
+    """How alike pictures are in brightness, and how near to the target's; None for the target."""
+    target = question.target
+    goal = _medians(target.images, target.images)
+    shown = question.source if images is not None else target
+    found = goal if images is None else _medians(images, shown.images)
+    known = np.isfinite(found)
+    regions = [region for region, sound in zip(shown.regions, known, strict=True) if sound]
+    aim = float(np.nanmean(goal)) if np.isfinite(goal).any() else None
+    measures = [
+        ("NMI deviation", constancy.deviation),
+        ("NMI variation", constancy.variation),
+        *([("mean NMI error", _distance_to(aim))] if images is not None and aim else []),
+    ]
+    if not known.any():
+        why = "no tile shows enough tissue"
+        return [missing(name, measure, "", "lower", why) for measure, _ in measures]
+    note = "median over 95th percentile of the tissue's intensity, over tiles"
+    return [
+        measured(name, measure, interval(found[known], regions, statistic), "", "lower", note)
+        for measure, statistic in measures
+    ]
+
+
+def _medians(images: RgbImage, real: RgbImage) -> Rows:
+    return constancy.normalised_medians(images, constancy.tissue_of(real))
 
 
 def _share_or(nothing: float) -> Callable[[Rows], float]:
