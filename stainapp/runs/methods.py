@@ -72,5 +72,9 @@ METHODS = (
 )
 
 
+NORMALISER: MethodName = "dcgmm"
+"""What a normaliser to the open slide is taught by."""
+
+
 def method_info(method: str) -> MethodInfo:
     return next(one for one in METHODS if one.method == method)

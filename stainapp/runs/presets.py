@@ -17,6 +17,7 @@ FINE_TUNE_RATE = 5e-5
 FROZEN_LAYERS = 2
 PATIENCE = 10
 """Validations without gain before a fine-tune ends."""
+QUICK = {"images": 2_000, "validate_every": 250, "checkpoint_every": 250, "ema": 0.99}
 SMALL = Training(ndf=32, judge_images=4)
 
 
@@ -44,6 +45,8 @@ class _Method:
     changes: Mapping[str, Any] = field(default_factory=dict)
     """Values of training that every kind has."""
     losses: Losses = Losses()  # noqa: RUF009 - frozen
+    quick: Mapping[str, Any] = field(default_factory=dict)
+    """Values of training that the quickest has instead."""
 
 
 def preset(method: MethodName, kind: Kind) -> Preset:
@@ -56,7 +59,7 @@ def preset(method: MethodName, kind: Kind) -> Preset:
     if kind == "quick":
         found = Preset(
             of.small(16),
-            replace(SMALL, images=2_000, validate_every=250, checkpoint_every=250, ema=0.99),
+            replace(SMALL, **QUICK),
             128,
             "Minutes on a processor: shows whether the regions will do, not how good it can be.",
         )
@@ -74,7 +77,8 @@ def preset(method: MethodName, kind: Kind) -> Preset:
             256,
             "The sizes of the papers: for a GPU; on a processor it takes weeks.",
         )
-    return replace(found, training=replace(found.training, **of.changes), losses=of.losses)
+    changes = {**of.changes, **(of.quick if kind == "quick" else {})}
+    return replace(found, training=replace(found.training, **changes), losses=of.losses)
 
 
 def fine_tuned(training: Training) -> Training:
@@ -122,5 +126,6 @@ METHODS: Mapping[MethodName, _Method] = {
         _dcgmm,
         Arch(family="dcgmm", ngf=32, norm="none"),
         {"pool": 0, "judge_images": 1, "rate": 1e-3, "betas": (0.9, 0.999), "density_jitter": 0.15},
+        quick={"images": 600, "validate_every": 120, "checkpoint_every": 120},
     ),
 }

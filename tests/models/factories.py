@@ -91,7 +91,7 @@ def dcgmm_model(folder: Path, **changes: Any) -> Path:
     x = torch.from_numpy(tissue_image(256, 256, seed=5)[None, ..., [0, 2, 1]].copy())
     found = take_template(net, x.permute(0, 3, 1, 2) / 180 - 0.6)
     template = {f"{TEMPLATE}{name}": torch.from_numpy(array) for name, array in found.items()}
-    return _with_weights(folder, {**net.state_dict(), **template})
+    return with_weights(folder, {**net.state_dict(), **template})
 
 
 def pixel_model(folder: Path, **changes: Any) -> Path:
@@ -104,7 +104,7 @@ def identity_model(folder: Path, **changes: Any) -> Path:
     arch = Arch(family="pixel", layers=1)
     folder = network_model(folder, arch, **({"mpp": None} | changes))
     weights = {"rgb_trans.0.weight": torch.eye(3).view(3, 3, 1, 1), "rgb_trans.0.bias": zeros()}
-    return _with_weights(folder, weights)
+    return with_weights(folder, weights)
 
 
 def zeros() -> torch.Tensor:
@@ -150,7 +150,7 @@ def draw_weights(net: nn.Module) -> None:
                 nn.init.normal_(module.bias, 0.0, 0.05, generator=generator)
 
 
-def _with_weights(folder: Path, weights: dict[str, torch.Tensor]) -> Path:
+def with_weights(folder: Path, weights: dict[str, torch.Tensor]) -> Path:
     save_file(weights, folder / WEIGHTS_FILE)
     card = ModelCard.read(folder)
     replace(card, files={WEIGHTS_FILE: sha256_of(folder / WEIGHTS_FILE)}).write(folder)
