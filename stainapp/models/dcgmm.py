@@ -51,13 +51,16 @@ class DcgmmNormaliser(nn.Module):
         return from_hsd(mapped) / 127.5 - 1
 
     def told(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return density and chromas (N, 3, H, W), and how far pixels are of each class, (N, K, H, W).
+        """Return what pixels look like, (N, 3, H, W), and of which class they are, (N, K, H, W).
 
         Args:
             x: (N, 3, H, W) in -1..1.
+
+        Returns:
+            Density and chromas; shares that add up to 1 over the classes.
         """
         hsd = to_hsd((x.float() + 1) * 127.5)
-        logits = cast(Tensor, self.classify(hsd[:, :1]))
+        logits = cast("Tensor", self.classify(hsd[:, :1]))
         return hsd, torch.softmax(logits.float(), dim=1)
 
 

@@ -61,4 +61,3 @@ def tiles_of(image: RgbImage, card: ModelCard) -> Tiles:
             "The template image shows hardly any stained tissue; choose one that shows more."
         )
     return np.ascontiguousarray(np.stack(chosen))
-

@@ -17,7 +17,6 @@ FINE_TUNE_RATE = 5e-5
 FROZEN_LAYERS = 2
 PATIENCE = 10
 """Validations without gain before a fine-tune ends."""
-QUICK = {"images": 2_000, "validate_every": 250, "checkpoint_every": 250, "ema": 0.99}
 SMALL = Training(ndf=32, judge_images=4)
 
 
@@ -47,6 +46,9 @@ class _Method:
     losses: Losses = Losses()  # noqa: RUF009 - frozen
     quick: Mapping[str, Any] = field(default_factory=dict)
     """Values of training that the quickest has instead."""
+    quick_when: str = (
+        "Minutes on a processor: shows whether the regions will do, not how good it can be."
+    )
 
 
 def preset(method: MethodName, kind: Kind) -> Preset:
@@ -59,9 +61,9 @@ def preset(method: MethodName, kind: Kind) -> Preset:
     if kind == "quick":
         found = Preset(
             of.small(16),
-            replace(SMALL, **QUICK),
+            replace(SMALL, images=2_000, validate_every=250, checkpoint_every=250, ema=0.99),
             128,
-            "Minutes on a processor: shows whether the regions will do, not how good it can be.",
+            of.quick_when,
         )
     elif kind == "overnight":
         found = Preset(

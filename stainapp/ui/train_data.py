@@ -144,8 +144,8 @@ class DataChooser(QWidget):
         kept = self.kind.currentData()
         with QSignalBlocker(self.kind):
             self.kind.clear()
-            words = ONE_STAIN_WORDS if info.one_stain else SLIDES_WORDS[info.pairings[0]]
-            self.kind.addItem(words, SLIDES)
+            usual = ONE_STAIN_WORDS if info.one_stain else SLIDES_WORDS[info.pairings[0]]
+            self.kind.addItem(usual, SLIDES)
             if "self" in info.pairings:
                 self.kind.addItem("One slide, its grey to its colour", SELF)
             for name, words in FILE_WORDS.items():

@@ -71,9 +71,7 @@ def question(stain: str) -> Question:
 def test_a_normaliser_that_evens_pictures_out_has_the_smaller_deviation_in_the_table() -> None:
     asked = question("H&E")
 
-    table = evaluate(
-        asked, {"model": asked.target.images.copy(), "untouched": asked.source.images}
-    )
+    table = evaluate(asked, {"model": asked.target.images.copy(), "untouched": asked.source.images})
 
     for measure in ("NMI deviation", "NMI variation", "mean NMI error"):
         better, worse = table.value(measure), table.value(measure, "untouched")
@@ -81,7 +79,8 @@ def test_a_normaliser_that_evens_pictures_out_has_the_smaller_deviation_in_the_t
         assert worse is not None
         assert better < worse
     assert table.value("NMI deviation", "real") == pytest.approx(
-        table.value("NMI deviation"), rel=0.2  # the source tells where there is tissue
+        table.value("NMI deviation"),
+        rel=0.2,  # the source tells where there is tissue
     )
 
 
