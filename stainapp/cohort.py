@@ -9,13 +9,15 @@ from stainapp.cancel import CancelToken
 from stainapp.errors import ExportError, UnknownScaleError
 from stainapp.geometry import Rect
 from stainapp.models.calibration import calibrate_slide
+from stainapp.models.card import ModelCard
 from stainapp.models.compatibility import compatibility
 from stainapp.models.opening import open_stainer
 from stainapp.models.stainer import Notify, Stainer
+from stainapp.models.template import read_template
 from stainapp.models.virtual_slide import VirtualSlide, provenance
 from stainapp.settings import home, load_note
 from stainapp.slides.ome_tiff import Compression
-from stainapp.slides.opening import open_slide, read_whole
+from stainapp.slides.opening import open_slide
 from stainapp.slides.reader import SlideReader
 from stainapp.slides.scale import RECORDED_MPP, guess_mpp
 from stainapp.slides.stain_guess import guess_stain
@@ -79,7 +81,7 @@ def stain_slide(
     say = notify or (lambda sentence: None)
     _make_folder(job.target.parent)
     with closing(_open_with_scale(job, say)) as source:
-        template = read_whole(job.template) if job.template else None
+        template = read_template(job.template, ModelCard.read(job.model)) if job.template else None
         _check_device(job.device)
         stainer = open_stainer(
             job.model,

@@ -12,13 +12,14 @@ from torch import nn
 from stainapp.errors import ModelError, RecipeError
 from stainapp.models import networks
 from stainapp.models.card import WEIGHTS_FILE, Arch
-from stainapp.models.network_stainer import STATISTICS
+from stainapp.models.network_stainer import STATISTICS, TEMPLATE
 from stainapp.models.store import Found, default_store
 from stainapp.runs.methods import MethodName, method_info
 from stainapp.runs.recipe import Recipe
 from training.batch_norm import synchronised
 from training.cut import Cut
 from training.cyclegan import CycleGan
+from training.dcgmm import Dcgmm
 from training.discriminators import PatchDiscriminator, bound
 from training.export import HEADS_FILE, JUDGE_FILE
 from training.first_weights import initialise
@@ -40,6 +41,7 @@ TAUGHT: Mapping[MethodName, Make] = {
     "fastcut": Cut,
     "asp": Cut,
     "unet": UNetRegression,
+    "dcgmm": Dcgmm,
 }
 NEAR_MPP = 0.1
 """Largest relative difference between a parent's scale and the recipe's."""
@@ -94,6 +96,11 @@ def arch_of(recipe: Recipe) -> Arch:
             raise RecipeError(
                 f"The parent {card.id!r} works at {card.mpp:g} um/px and the recipe at "
                 f"{recipe.model.mpp:g}; set model.mpp to {card.mpp:g}."
+            )
+        if card.arch.family not in method_info(recipe.method).families:
+            raise RecipeError(
+                f"{recipe.method} does not teach a network of the family of {card.id!r}, "
+                f"{card.arch.family}; choose another parent or method."
             )
         return card.arch
     if recipe.network is None:
@@ -165,7 +172,8 @@ def _load(net: nn.Module, found: Found) -> None:
     path = found.folder / WEIGHTS_FILE
     try:
         stored = load_file(path)
-        weights = {name: w.float() for name, w in stored.items() if not name.startswith(STATISTICS)}
+        beside = (STATISTICS, TEMPLATE)
+        weights = {name: w.float() for name, w in stored.items() if not name.startswith(beside)}
         net.load_state_dict(weights, strict=True)
     except (OSError, SafetensorError, RuntimeError) as error:
         raise RecipeError(f"{path} cannot be gone on from; import the model again.") from error

@@ -42,6 +42,11 @@ class Cut:
             return field.name
         return f"{field.name}{BLOCK_WORD}{int(self.j // block)}.{int(self.i // block)}"
 
+    @property
+    def slide(self) -> str:
+        """Name of the slide's file; "" of an image, which may be any part of any slide."""
+        return "" if self.field.whole else self.field.reader.info.path.name
+
     @cached_property
     def quality(self) -> float:
         """Below 1 where a tile is blank or blurred; none at all where the file is damaged."""

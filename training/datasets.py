@@ -53,6 +53,10 @@ class JudgeTiles:
     """The region that each source tile is of, or the block of a large one: what tiles near one
     another have in common, and intervals are clustered by."""
     target_fields: tuple[str, ...]
+    source_slides: tuple[str, ...] = ()
+    """The slide that each source tile is of, each to be calibrated by itself; "" for images from
+    files, which are taken to be of one. Empty for one slide."""
+    target_slides: tuple[str, ...] = ()
 
 
 class Dataset:
@@ -128,8 +132,9 @@ class Dataset:
         data = self._data
         found = self._fixed_tiles("validation", data.validation_px, data.validation_tiles)
         names = [tuple(cut.place for cut in cuts) for cuts in found]
+        slides = [tuple(cut.slide for cut in cuts) for cuts in found]
         source, target = stacks(found)
-        return JudgeTiles(source, target, names[0], names[-1])
+        return JudgeTiles(source, target, names[0], names[-1], slides[0], slides[-1])
 
     def calibration_tiles(self, count: int, side: int) -> tuple[Tiles, Tiles]:
         """Return tiles of the training fields of both stains, to take norm statistics from."""

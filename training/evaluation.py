@@ -4,11 +4,12 @@ Everything is stained as the viewer stains it: opened from its folder, calibrate
 bare glass handed through.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stainapp.compare.baselines import fit_baselines, keeping_glass
 from stainapp.compare.blank import glass_of
@@ -19,7 +20,7 @@ from stainapp.compare.question import Question, TileSet
 from stainapp.compare.table import Row, Table
 from stainapp.errors import ModelError
 from stainapp.models.opening import open_stainer
-from stainapp.models.stainer import Tiles
+from stainapp.models.stainer import Stainer, Tiles
 from stainapp.models.store import default_store
 from training.cuts import BLOCK_WORD
 from training.datasets import JudgeTiles
@@ -55,7 +56,14 @@ class Subject:
         tiles, learnt = self.tiles, self.learnt
         return Subject(
             folder=folder,
-            tiles=JudgeTiles(tiles.target, tiles.source, tiles.target_fields, tiles.source_fields),
+            tiles=JudgeTiles(
+                tiles.target,
+                tiles.source,
+                tiles.target_fields,
+                tiles.source_fields,
+                tiles.target_slides,
+                tiles.source_slides,
+            ),
             learnt=(learnt[1], learnt[0]),
             stains=(self.stains[1], self.stains[0]),
             mpp=self.mpp,
@@ -90,18 +98,32 @@ class Verdict:
         figure(rows, ("source", "generated", third), path, self.mpp, captions)
 
 
-def stained_as_seen(folder: Path, tiles: Tiles, device: str) -> Tiles:
-    """Return tiles of one slide as the viewer would show them in a model's stain.
+def stained_as_seen(folder: Path, tiles: Tiles, device: str, slides: Sequence[str] = ()) -> Tiles:
+    """Return tiles as the viewer would show them in a model's stain.
 
     Args:
         folder: the model's.
         tiles: (N, H, W, 3) of tissue at its scale, as they are scanned.
         device: to run on.
+        slides: the slide of each tile, which are calibrated one by one; () for one slide.
 
     Raises:
         ModelError: the model cannot be opened, or not run on this device.
     """
     stainer = open_stainer(folder, device=device)
+    result = np.empty_like(tiles)
+    for own in _each_slide(slides, len(tiles)):
+        result[own] = _stained(stainer, tiles[own])
+    return result
+
+
+def _each_slide(slides: Sequence[str], count: int) -> list[NDArray[np.intp]]:
+    """Return the numbers of each slide's tiles."""
+    named = np.array(slides or [""] * count)
+    return [np.flatnonzero(named == name) for name in dict.fromkeys(named)]
+
+
+def _stained(stainer: Stainer, tiles: Tiles) -> Tiles:
     count = stainer.card.calibrate.tiles
     chosen = np.linspace(0, len(tiles) - 1, min(count, len(tiles))).round().astype(int)
     state = stainer.calibrate(tiles[chosen])
@@ -117,18 +139,18 @@ def judge_model(subject: Subject, instruments: Instruments | None = None) -> Ver
         StainAppError: a model or the tiles cannot be used.
     """
     tiles, device = subject.tiles, subject.device
-    made = {"model": stained_as_seen(subject.folder, tiles.source, device)}
+    slides = tiles.source_slides
+    made = {"model": stained_as_seen(subject.folder, tiles.source, device, slides)}
     parent = _folder_of(subject.parent)
     if parent is not None:
-        made["parent"] = stained_as_seen(parent, tiles.source, device)
+        made["parent"] = stained_as_seen(parent, tiles.source, device, slides)
     shown, fit = tiles.source, subject.learnt[0]
     if subject.grey:
         shown, fit = grey_of(shown), grey_of(fit)
-    baselines = fit_baselines(fit, subject.learnt[1])
-    made |= {name: run(shown) for name, run in baselines.items()}
+    made |= _baselines(shown, fit, subject)
     cycled = {}
     if subject.inverse is not None:
-        cycled["model"] = stained_as_seen(subject.inverse, made["model"], device)
+        cycled["model"] = stained_as_seen(subject.inverse, made["model"], device, slides)
     question = Question(
         TileSet(shown, tiles.source_fields, subject.stains[0], subject.mpp),
         TileSet(tiles.target, tiles.target_fields, subject.stains[1], subject.mpp),
@@ -138,6 +160,21 @@ def judge_model(subject: Subject, instruments: Instruments | None = None) -> Ver
     table = evaluate(question, made, cycled, instruments=instruments)
     beside = tiles.target[np.arange(len(shown)) % len(tiles.target)]
     return Verdict(table, shown, made["model"], beside, subject.mpp, subject.paired)
+
+
+def _baselines(shown: Tiles, fit: Tiles, subject: Subject) -> dict[str, Tiles]:
+    """Return what the baselines make of the tiles that are judged.
+
+    Where a normaliser is judged they are fitted to each slide by itself, as it is.
+    """
+    goal = subject.learnt[1]
+    if subject.stains[0] != subject.stains[1]:
+        return {name: run(shown) for name, run in fit_baselines(fit, goal).items()}
+    result: dict[str, Tiles] = {}
+    for own in _each_slide(subject.tiles.source_slides, len(shown)):
+        for name, run in fit_baselines(shown[own], goal).items():
+            result.setdefault(name, np.empty_like(shown))[own] = run(shown[own])
+    return result
 
 
 def _other_real(subject: Subject) -> TileSet | None:

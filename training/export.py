@@ -16,9 +16,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from stainapp import __version__
-from stainapp.models import networks, slide_norm
+from stainapp.models import mixture, networks, slide_norm
 from stainapp.models.card import WEIGHTS_FILE, Arch, ModelCard, sha256_of
-from stainapp.models.network_stainer import STATISTICS
+from stainapp.models.network_stainer import STATISTICS, TEMPLATE
 from stainapp.models.stainer import Tiles
 from stainapp.runs.methods import method_info
 from stainapp.runs.recipe import RECIPE_FILE, Recipe, portable, write_recipe
@@ -60,6 +60,8 @@ class Taught:
     """The discriminator's, with which fine-tuning begins; none where there is none."""
     heads: Mapping[str, Tensor] = field(default_factory=dict)
     """Of what describes patches; the same."""
+    template: Tiles | None = None
+    """The same of the stain that is made, whose colours a normaliser keeps."""
 
 
 def export(
@@ -106,12 +108,13 @@ def _save(tensors: Mapping[str, Tensor], path: Path) -> None:
 def _stored(arch: Arch, taught: Taught, recipe: Recipe) -> tuple[dict[str, Tensor], bool]:
     """Return what goes into the weights file, and whether fp16 was good enough for it."""
     x = to_network(taught.tiles, "cpu", grey=recipe.data.pairing == "self")
+    goal = None if taught.template is None else to_network(taught.template, "cpu")
     full = {name: w.detach().float().cpu().contiguous() for name, w in taught.weights.items()}
-    exact, statistics = _run(arch, full, x)
+    exact, statistics = _run(arch, full, x, goal)
     if not recipe.model.half:
         return {**full, **statistics}, False
     half = {name: w.half() for name, w in full.items()}
-    rounded, coarse = _run(arch, {name: w.float() for name, w in half.items()}, x)
+    rounded, coarse = _run(arch, {name: w.float() for name, w in half.items()}, x, goal)
     off = np.abs(exact.astype(np.int16) - rounded).max()
     if off > HALF_TOLERANCE:
         return {**full, **statistics}, False
@@ -119,15 +122,20 @@ def _stored(arch: Arch, taught: Taught, recipe: Recipe) -> tuple[dict[str, Tenso
 
 
 @torch.inference_mode()
-def _run(arch: Arch, weights: dict[str, Tensor], x: Tensor) -> tuple[Tiles, dict[str, Tensor]]:
-    """Return what a generator makes of tiles, and the statistics its norms took on the way."""
+def _run(
+    arch: Arch, weights: dict[str, Tensor], x: Tensor, goal: Tensor | None
+) -> tuple[Tiles, dict[str, Tensor]]:
+    """Return what a generator makes of tiles, and the statistics it took on the way."""
     net = networks.build(arch)
     net.load_state_dict(weights, strict=True)
     net = slide_norm.freeze_norms(net).eval()
+    found = {}
+    if arch.family == "dcgmm" and goal is not None:
+        found = {TEMPLATE + name: a for name, a in mixture.take_template(net, goal).items()}
     with slide_norm.calibrating(net):
         made = from_network(net(x))
-    found = slide_norm.statistics(net).items()
-    return made, {STATISTICS + name: torch.from_numpy(array) for name, array in found}
+    found |= {STATISTICS + name: array for name, array in slide_norm.statistics(net).items()}
+    return made, {name: torch.from_numpy(array) for name, array in found.items()}
 
 
 def _card(
@@ -159,7 +167,7 @@ def _card(
         multiple=multiple,
         blend=blend,
         grey_input=recipe.data.pairing == "self",
-        norm_mode=NORM_MODES[arch.norm],
+        norm_mode="frozen" if arch.family == "dcgmm" else NORM_MODES[arch.norm],
         background=made.background,
         files=files,
         parameters=parameters,

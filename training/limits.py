@@ -1,5 +1,6 @@
 """What a model cannot know, from how it was taught: for cards whose author has said nothing."""
 
+from stainapp.runs.methods import method_info
 from stainapp.runs.recipe import Recipe
 
 BY_PAIRING = {
@@ -22,7 +23,7 @@ def limits_of(recipe: Recipe) -> tuple[str, ...]:
     seen = f"from {_counted(len(slides))}" if slides else "from the images of its data set alone"
     limits = (
         f"Learnt {seen}: on other tissue, stainings and scanners it may be wrong.",
-        BY_PAIRING[recipe.data.pairing],
+        method_info(recipe.method).limit or BY_PAIRING[recipe.data.pairing],
     )
     return (*limits, BY_LINE) if recipe.data.volume_target else limits
 

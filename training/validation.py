@@ -50,7 +50,7 @@ def judge(folders: Mapping[str, Path], tiles: JudgeTiles, device: str, data: Til
     Raises:
         StainAppError: a model cannot be opened, or its pictures not measured.
     """
-    forward = stained_as_seen(folders["forward"], tiles.source, device)
+    forward = stained_as_seen(folders["forward"], tiles.source, device, tiles.source_slides)
     if data.paired:
         return _paired(tiles, forward, grey=data.grey)
     few = min(len(tiles.source), len(tiles.target)) < LEAST_TILES
@@ -58,9 +58,9 @@ def judge(folders: Mapping[str, Path], tiles: JudgeTiles, device: str, data: Til
     scores = {"forward": _distance(tiles.target, forward)}
     metrics = {name: scores["forward"]}
     if "inverse" in folders:
-        backward = stained_as_seen(folders["inverse"], tiles.target, device)
+        backward = stained_as_seen(folders["inverse"], tiles.target, device, tiles.target_slides)
         scores["inverse"] = metrics[f"{name} inverse"] = _distance(tiles.source, backward)
-        cycled = stained_as_seen(folders["inverse"], forward, device)
+        cycled = stained_as_seen(folders["inverse"], forward, device, tiles.source_slides)
         errors = _density_errors(cycled, tiles.source)
         metrics["cycle error (OD)"] = float(errors.mean())
     else:

@@ -167,14 +167,21 @@ class Watch:
         }
         folders = {}
         for direction, average in self._method.averages.items():
-            beside = [
-                net.state_dict() if (net := self._method.networks.get(name)) is not None else {}
-                for name in (JUDGES[direction], HEADS)
-            ]
-            taught = Taught(direction, average.weights, self._norm_tiles[direction], *beside)
+            taught = Taught(
+                direction,
+                average.weights,
+                self._norm_tiles[direction],
+                judge=self._state_of(JUDGES[direction]),
+                heads=self._state_of(HEADS),
+                template=self._norm_tiles["inverse" if direction == "forward" else "forward"],
+            )
             export(folder, self._recipe, self._arch, taught, facts)
             folders[direction] = folder / model_ids(self._recipe)[direction]
         return folders
+
+    def _state_of(self, name: str) -> dict[str, Any]:
+        net = self._method.networks.get(name)
+        return {} if net is None else net.state_dict()
 
     def _keep(self, folders: Mapping[str, Path], directions: Collection[str]) -> None:
         """Put the named candidates into the place of the best so far; let go of the others."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from stainapp.cancel import CancelToken
 from stainapp.compare import metrics, texture
 from stainapp.compare.blank import glass_of, new_structures
+from stainapp.compare.constancy_rows import constancy_rows
 from stainapp.compare.density import amounts, density, dyes_of
 from stainapp.compare.instruments import Instruments
 from stainapp.compare.intervals import interval
@@ -71,6 +72,8 @@ def evaluate(
             rows.append(_cycle(name, question.source, cycled[name], scores))
         rows += nuclei.of(name, images)
         rows.append(_blank(name, question.source, images))
+        if question.normalises:
+            rows += constancy_rows(name, question, images)
         token.check()
         if not number:
             worst = _worst(question.source.regions, scores, looks.texture, real.texture)
@@ -79,6 +82,8 @@ def evaluate(
         others = Seen.by(looker, another.images)
         said = "other real tissue of the stain"
         rows += set_rows("real", looker, real, others, *_regions(question, another), said)
+    if question.normalises:
+        rows += constancy_rows("real", question, None)
     return Table((*rows, *nuclei.of_real()), worst)
 
 

@@ -37,6 +37,11 @@ class Question:
     another: TileSet | None = None
     """More real tiles of the target's stain, of other tissue: how far real is from real."""
 
+    @property
+    def normalises(self) -> bool:
+        """Whether source and target are of one stain, so that what is asked is constancy."""
+        return self.source.stain == self.target.stain
+
     def __post_init__(self) -> None:
         if self.paired and self.source.images.shape != self.target.images.shape:
             raise StainAppError(

@@ -11,6 +11,7 @@ import numpy as np
 from stainapp.cancel import CancelToken
 from stainapp.errors import ModelError
 from stainapp.models.background import tissue_share, with_glass
+from stainapp.models.card import ModelCard
 from stainapp.models.preview import PreviewSlide, fit_lut
 from stainapp.models.slide_state import SlideState
 from stainapp.models.stainer import Stainer, Tiles
@@ -56,7 +57,7 @@ def calibrate_slide(
         return known
     card = stainer.card
     side = _rounded_up(card.calibrate.tile_px, card.multiple)
-    tiles = _tissue_tiles(source, stainer, card.calibrate.tiles, side, token, progress)
+    tiles = tissue_tiles(source, card, card.calibrate.tiles, side, token, progress)
     state = _calibrated(source, stainer, tiles, token)
     if cache:
         try:
@@ -89,7 +90,7 @@ def quick_preview(
     side = _rounded_up(PREVIEW_SIDE_PX, stainer.card.multiple)
     few = stainer.device == "cpu" and not stainer.card.pixelwise
     count = max(1, PREVIEW_CPU_PX // side**2) if few else PREVIEW_TILES
-    tiles = _tissue_tiles(source, stainer, count, side, token, None)
+    tiles = tissue_tiles(source, stainer.card, count, side, token)
     state = _calibrated(source, stainer, tiles, token)
     assert state.lut is not None
     return PreviewSlide(source, state.lut)
@@ -118,16 +119,15 @@ def _calibrated(
     return replace(known, glass=glass, lut=fit_lut(white, white))
 
 
-def _tissue_tiles(
+def tissue_tiles(
     source: SlideReader,
-    stainer: Stainer,
+    card: ModelCard,
     count: int,
     side: int,
-    token: CancelToken | None,
-    progress: Progress | None,
+    token: CancelToken | None = None,
+    progress: Progress | None = None,
 ) -> Tiles:
     """Return ``(N, side, side, 3)`` of tissue at the network's scale; none on a blank slide."""
-    card = stainer.card
     # a pixelwise method knows no scale: the finest level's own pixels do
     mpp = None if card.pixelwise else card.mpp
     scale = WorkingScale(source, 1.0) if mpp is None else WorkingScale.at(source, mpp)

@@ -32,7 +32,7 @@ STAINS = ("H&E", "PAS", "DAB", "haematoxylin", "unstained", "grey", "fluorescenc
 class Arch:
     """A network's shape: all that `stainapp.models.networks.build` needs to know."""
 
-    family: Literal["resnet", "resunet", "unet", "pixel"]
+    family: Literal["resnet", "resunet", "unet", "pixel", "dcgmm"]
     in_channels: int = 3
     out_channels: int = 3
     ngf: int = 64
@@ -52,6 +52,8 @@ class Arch:
     """U-Net: halvings; 7 for 128 px, 8 for 256 px, 9 for 512 px."""
     layers: int = 3
     """Pixelwise: 1 x 1 convolutions."""
+    classes: int = 4
+    """DCGMM: classes of tissue that are told apart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +187,13 @@ class ModelCard:
         else:
             why = "makes a stain and finds no nuclei; choose a segmenter, or leave it out"
         raise ModelError(f"{self.name} ({self.id}) {why}.")
+
+    @property
+    def takes_template(self) -> bool:
+        """Whether it can normalise to an image of the user's instead of its own reference."""
+        if self.classic is not None:
+            return self.classic.kind in ("reinhard", "macenko")
+        return self.arch is not None and self.arch.family == "dcgmm"
 
     @property
     def digest(self) -> str:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from stainapp.cancel import CancelToken
 from stainapp.errors import DeviceMemoryError, ModelError
-from stainapp.models import networks, slide_norm
+from stainapp.models import mixture, networks, slide_norm
 from stainapp.models.card import WEIGHTS_FILE, Arch, ModelCard
 from stainapp.models.device import (
     STRIP_PX,
@@ -30,6 +30,8 @@ from stainapp.models.stainer import Notify, Tiles
 
 STATISTICS = "statistics."
 """Prefix in the weights file of the training set's statistics, named as by `slide_norm`."""
+TEMPLATE = "template."
+"""The same of a normaliser's template, named as by `mixture`."""
 CALIBRATION_BYTES = 1 << 31
 """What calibration's one batch may take on a processor, where too much ends the program."""
 
@@ -265,20 +267,24 @@ def _own(tensor: Tensor) -> Tensor:
     return tensor.to(torch.float32 if tensor.is_floating_point() else tensor.dtype, copy=True)
 
 
+def _taken(tensors: dict[str, Tensor], prefix: str) -> dict[str, NDArray[np.float32]]:
+    """Take the tensors out whose names begin with a prefix, and return them without it."""
+    names = [name for name in tensors if name.startswith(prefix)]
+    return {name.removeprefix(prefix): tensors.pop(name).float().numpy() for name in names}
+
+
 def _load(card: ModelCard, folder: Path) -> tuple[nn.Module, dict[str, NDArray[np.float32]]]:
     """Return the network, ready to be calibrated, and the statistics stored with it."""
     assert card.arch is not None
     path = folder / WEIGHTS_FILE
     try:
         tensors = load_file(path)
-        stored = {name for name in tensors if name.startswith(STATISTICS)}
-        statistics = {
-            name.removeprefix(STATISTICS): tensors.pop(name).float().numpy() for name in stored
-        }
+        statistics, template = _taken(tensors, STATISTICS), _taken(tensors, TEMPLATE)
         with torch.device("meta"):  # drawing weights that are replaced takes as long as reading
             net = networks.build(card.arch)
         net.load_state_dict({k: _own(v) for k, v in tensors.items()}, strict=True, assign=True)
-    except (OSError, SafetensorError, RuntimeError, ValueError) as error:
+        mixture.set_template(net, template)
+    except (OSError, SafetensorError, RuntimeError, ValueError, ModelError) as error:
         raise ModelError(
             f"{path} does not hold the network its card describes; "
             f"install the model {card.id!r} again."

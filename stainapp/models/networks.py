@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from stainapp.models.blocks import BlurDown, BlurUp, ResidualBlock, SkipBlock, norm_layer
 from stainapp.models.card import Arch
+from stainapp.models.dcgmm import DCGMM_RADIUS, DcgmmNormaliser
 
 
 class ResnetGenerator(nn.Module):
@@ -132,6 +133,7 @@ def build(arch: Arch) -> nn.Module:
         "resunet": ResUnetGenerator,
         "unet": UnetGenerator,
         "pixel": PixelGenerator,
+        "dcgmm": DcgmmNormaliser,
     }
     return families[arch.family](arch).eval()
 
@@ -144,6 +146,8 @@ def receptive_halo(arch: Arch) -> int:
     """
     if arch.family == "pixel":
         return 0
+    if arch.family == "dcgmm":
+        return DCGMM_RADIUS
     if arch.family == "unet":
         return 4 * ((1 << arch.downs) - 1)
     rim, blur, decoder = 3, 0, 3

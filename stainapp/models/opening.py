@@ -37,10 +37,16 @@ def open_stainer(
     _verify(folder, card)
     if card.classic is not None:
         return ClassicStainer(card, template)
-    if template is not None:
-        raise ModelError(f"{card.name} cannot take a template image; Reinhard and Macenko can.")
-    preload()
-    from stainapp.models.network_stainer import NetworkStainer  # loads torch: only networks wait
+    if template is not None and not card.takes_template:
+        raise ModelError(
+            f"{card.name} cannot take a template image; Reinhard, Macenko and DCGMM can."
+        )
+    preload()  # networks need torch, and only they wait for it
+    if card.takes_template:
+        from stainapp.models.dcgmm_stainer import DcgmmStainer
+
+        return DcgmmStainer(card, folder, device, precision, notify, template)
+    from stainapp.models.network_stainer import NetworkStainer
 
     return NetworkStainer(card, folder, device, precision, notify)
 

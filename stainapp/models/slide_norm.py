@@ -7,7 +7,7 @@ then kept make every tile a piece of one and the same function of the slide.
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -23,18 +23,68 @@ NORMS = (nn.InstanceNorm2d, nn.BatchNorm2d)
 State: TypeAlias = Literal["unset", "running", "calibrating", "frozen"]
 
 
-class SlideNorm(nn.Module):
+class OfSlide(nn.Module):
+    """A layer with statistics that belong to the slide, kept as buffers of its own.
+
+    They are "unset" at first, or "running" where a checkpoint has brought them; `calibrating` and
+    `set_statistics` make them "frozen". Training mode is ignored.
+    """
+
+    kept: ClassVar[tuple[str, ...]]
+    """Names of the buffers. All but means are 0 or more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.state: State = "unset"
+        self.token: CancelToken | None = None
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the shape of each statistic."""
+        raise NotImplementedError
+
+    def look(self) -> None:
+        """End the calibration where it is cancelled."""
+        if self.token is not None:
+            self.token.check()
+
+    def arrays(self) -> dict[str, Tensor]:
+        return {name: getattr(self, name) for name in self.kept}
+
+    def set_arrays(self, tensors: Mapping[str, Tensor]) -> None:
+        for name, value in tensors.items():
+            setattr(self, name, value)
+
+    def check(self, arrays: Mapping[str, NDArray[np.float32]], layer: str = "template") -> None:
+        """Refuse statistics that this layer cannot have.
+
+        Raises:
+            ModelError: one is missing, left over, of another shape, not finite or negative.
+        """
+        shapes = self.shapes()
+        if wrong := shapes.keys() ^ arrays.keys():
+            raise ModelError(
+                f"The slide's statistics are of another model: '{layer}.{min(wrong)}' differs."
+            )
+        for name, array in arrays.items():
+            sound = array.shape == shapes[name] and bool(np.isfinite(array).all())
+            if not sound or (name != "mean" and array.min() < 0):
+                raise ModelError(
+                    f"The slide's statistics are damaged at '{layer}.{name}': calibrate it again."
+                )
+
+
+class SlideNorm(OfSlide):
     """Normalise each channel by given statistics; stands in for an instance or batch norm.
 
-    It is "unset" or "running" when made, by whether the norm it replaces had statistics of
-    its own; `calibrating` and `set_statistics` make it "frozen". Training mode is ignored.
+    It is "running" when made, if the norm it replaces had statistics of its own.
     """
+
+    kept = ("mean", "var")
 
     def __init__(self, replaced: nn.InstanceNorm2d | nn.BatchNorm2d) -> None:
         super().__init__()
         stored = replaced.running_mean is not None and replaced.running_var is not None
-        self.state: State = "running" if stored else "unset"
-        self.token: CancelToken | None = None
+        self.state = "running" if stored else "unset"
         self.channels = replaced.num_features
         self.eps = replaced.eps
         self.weight = replaced.weight
@@ -46,6 +96,9 @@ class SlideNorm(nn.Module):
         self.mean: Tensor
         self.var: Tensor
 
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        return {"mean": (self.channels,), "var": (self.channels,)}
+
     def forward(self, x: Tensor) -> Tensor:
         """Return ``x`` (N, C, H, W) normalised in one fused operation."""
         if self.state == "calibrating":
@@ -56,8 +109,7 @@ class SlideNorm(nn.Module):
 
     def _take_statistics(self, x: Tensor) -> None:
         """Keep mean and biased variance over N, H and W: the law of total variance for free."""
-        if self.token is not None:
-            self.token.check()
+        self.look()
         self.var, self.mean = torch.var_mean(x.float(), dim=(0, 2, 3), correction=0)
 
 
@@ -78,61 +130,64 @@ def freeze_norms(net: nn.Module) -> nn.Module:
 
 @contextmanager
 def calibrating(net: nn.Module, token: CancelToken | None = None) -> Iterator[None]:
-    """Let each norm keep the statistics of the batch it sees next.
+    """Let each layer of the slide keep the statistics of the batch it sees next.
 
-    Run all calibration tiles through ``net`` as ONE batch inside the context: each layer is
-    normalised by the statistics it has just taken, so one pass is enough. Afterwards the
-    norms are frozen; if the pass fails or is cancelled, they are as before.
+    Run all calibration tiles through ``net`` as ONE batch inside the context: each layer works
+    by the statistics it has just taken, so one pass is enough. Afterwards they are frozen; if
+    the pass fails or is cancelled, they are as before.
     """
-    norms = list(_norms(net).values())
-    before = [(norm.state, norm.mean, norm.var) for norm in norms]
-    for norm in norms:
-        norm.state, norm.token = "calibrating", token
+    layers = list(_layers(net).values())
+    before = [(layer.state, layer.arrays()) for layer in layers]
+    for layer in layers:
+        layer.state, layer.token = "calibrating", token
     try:
         yield
     except BaseException:
-        for norm, (state, mean, var) in zip(norms, before, strict=True):
-            norm.state, norm.mean, norm.var = state, mean, var
+        for layer, (state, arrays) in zip(layers, before, strict=True):
+            layer.state = state
+            layer.set_arrays(arrays)
         raise
     else:
-        for norm in norms:
-            norm.state = "frozen"
+        for layer in layers:
+            layer.state = "frozen"
     finally:
-        for norm in norms:
-            norm.token = None
+        for layer in layers:
+            layer.token = None
 
 
 def statistics(net: nn.Module) -> dict[str, NDArray[np.float32]]:
-    """Return ``{"<layer>.mean": (C,), "<layer>.var": (C,)}`` of every `SlideNorm`."""
+    """Return ``{"<layer>.<name>": array}`` of every `OfSlide`, such as "mean" and "var", (C,)."""
     return {
-        f"{name}.{field}": getattr(norm, field).detach().float().cpu().numpy().copy()
-        for name, norm in _norms(net).items()
-        for field in ("mean", "var")
+        f"{name}.{kept}": array.detach().float().cpu().numpy().copy()
+        for name, layer in _layers(net).items()
+        for kept, array in layer.arrays().items()
     }
 
 
 def set_statistics(net: nn.Module, arrays: Mapping[str, NDArray[np.float32]]) -> None:
-    """Freeze every `SlideNorm` of ``net`` at given statistics, as `statistics` returns them.
+    """Freeze every `OfSlide` of ``net`` at given statistics, as `statistics` returns them.
 
     Raises:
-        ModelError: an array is missing, left over, of the wrong length, not finite, or a
-            variance is negative; ``net`` is then unchanged.
+        ModelError: an array is missing, left over, of the wrong shape, not finite, or one that
+            is no mean is negative; ``net`` is then unchanged.
     """
-    norms = _norms(net)
-    expected = {f"{name}.{field}" for name in norms for field in ("mean", "var")}
+    layers = _layers(net)
+    expected = {f"{name}.{kept}" for name, layer in layers.items() for kept in layer.kept}
     if wrong := expected ^ arrays.keys():
         raise ModelError(f"The slide's statistics are of another model: {min(wrong)!r} differs.")
-    for key, array in arrays.items():
-        channels = norms[key.rpartition(".")[0]].channels
-        sound = array.shape == (channels,) and bool(np.isfinite(array).all())
-        if not sound or (key.endswith(".var") and array.min() < 0):
-            raise ModelError(f"The slide's statistics are damaged at {key!r}: calibrate it again.")
-    for name, norm in norms.items():
-        device = norm.mean.device
-        norm.mean = torch.tensor(arrays[f"{name}.mean"], dtype=torch.float32, device=device)
-        norm.var = torch.tensor(arrays[f"{name}.var"], dtype=torch.float32, device=device)
-        norm.state = "frozen"
+    own = {
+        name: {kept: arrays[f"{name}.{kept}"] for kept in layer.kept}
+        for name, layer in layers.items()
+    }
+    for name, layer in layers.items():
+        layer.check(own[name], name)
+    device = next((weight.device for weight in net.parameters()), torch.device("cpu"))
+    for name, layer in layers.items():
+        layer.set_arrays(
+            {k: torch.tensor(a, dtype=torch.float32, device=device) for k, a in own[name].items()}
+        )
+        layer.state = "frozen"
 
 
-def _norms(net: nn.Module) -> dict[str, SlideNorm]:
-    return {name: module for name, module in net.named_modules() if isinstance(module, SlideNorm)}
+def _layers(net: nn.Module) -> dict[str, OfSlide]:
+    return {name: module for name, module in net.named_modules() if isinstance(module, OfSlide)}

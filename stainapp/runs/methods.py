@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-MethodName = Literal["cyclegan", "pix2pix", "cut", "fastcut", "asp", "unet"]
+MethodName = Literal["cyclegan", "pix2pix", "cut", "fastcut", "asp", "unet", "dcgmm"]
 Pairing = Literal["unpaired", "paired", "self"]
 """How source and target belong together, see `stainapp.runs.recipe.Data.pairing`."""
 
@@ -23,6 +23,12 @@ class MethodInfo:
     """Whether it teaches the way back as well."""
     judged_channels: int = 0
     """Channels that its discriminators see: 3, 6 where they judge pairs, 0 where it has none."""
+    families: tuple[str, ...] = ("resnet", "resunet", "unet", "pixel")
+    """Of networks that it can teach; see `Arch.family`."""
+    one_stain: bool = False
+    """Whether source and target are of one stain: it teaches a normaliser."""
+    limit: str = ""
+    """What its models cannot know, where that is not as of others with such data."""
     beside: str = ""
     """What to do with data of another pairing, for the sentence that refuses it."""
     losses: Mapping[str, Any] = field(default_factory=dict)
@@ -98,7 +104,25 @@ METHODS = (
         citation="Ronneberger O, Fischer P, Brox T. U-Net: convolutional networks for biomedical "
         "image segmentation. MICCAI 2015, arXiv 1505.04597.",
     ),
+    MethodInfo(
+        "dcgmm",
+        "DCGMM (normaliser)",
+        "For two slides of one stain that differ in colour: the source's are shown in the colours "
+        "of the target, tissue class by tissue class; minutes on a processor.",
+        pairings=("unpaired", "paired"),
+        families=("dcgmm",),
+        one_stain=True,
+        limit="It recolours classes of tissue, told by density alone, and draws nothing: what "
+        "differs in hue within a class stays so, and what a slide has more of is not evened out.",
+        citation="Ghazvinian Zanjani F, Zinger S, de With PHN. Deep convolutional Gaussian mixture "
+        "model for stain-color normalization of histopathological images. MICCAI 2018, LNCS "
+        "11071:274-282.",
+    ),
 )
+
+
+NORMALISER: MethodName = "dcgmm"
+"""What a normaliser to the open slide is taught by."""
 
 
 def method_info(method: str) -> MethodInfo:

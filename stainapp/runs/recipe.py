@@ -306,8 +306,8 @@ class Losses:
     among bins; about the distance of two bins."""
 
     def problems(self) -> list[Problem]:
-        weights = ("adversarial", "cycle", "identity", "l1", "nce", "nce_identity")
-        weights += ("supervised_nce", "mse", "histogram")
+        weights = ("adversarial", "cycle", "identity", "l1", "nce", "nce_identity",
+                   "supervised_nce", "mse", "histogram")  # fmt: skip
         return [
             *(_range(name, getattr(self, name), 0, 1e6) for name in weights),
             _least("identity_images", self.identity_images, 0),
@@ -441,7 +441,13 @@ class Recipe:
         info, pairing = method_info(self.method), self.data.pairing
         wanted = " or ".join(f'"{one}"' for one in info.pairings)
         otherwise = f", {info.beside}" if info.beside else ""
+        family = self.network.family if self.network else info.families[0]
         return [
+            (
+                family not in info.families,
+                f"{self.method} does not teach a network of family {family}; "
+                f"set network.family to {' or '.join(info.families)}",
+            ),
             (
                 pairing not in info.pairings,
                 f"{self.method} does not learn from {pairing} data; "
@@ -582,6 +588,7 @@ def _network_problems(arch: Arch) -> list[Problem]:
         _range("blocks", arch.blocks, 0, 64),
         _range("downs", arch.downs, 1, 12),
         _range("layers", arch.layers, 1, 64),
+        _range("classes", arch.classes, 1, 16),
     ]
 
 

@@ -69,6 +69,12 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec("apply", "Stain", "&Show the chosen model", ("Ctrl+Return",), separated=True),
     ActionSpec("dismiss", "Stain", "&Remove the virtual stain"),
     ActionSpec("template", "Stain", "&Normalise to an image…"),
+    ActionSpec(
+        "normalise",
+        "Stain",
+        "Normalise &to this slide…",
+        hint="Teach a model that shows other slides in the colours of this one",
+    ),
     ActionSpec("scale", "Stain", "Set the s&cale…", separated=True),
     ActionSpec("import", "Stain", "&Import a model…", separated=True),
     ActionSpec("device-auto", "Stain", "Best device", (), True, DEVICE_GROUP, True),

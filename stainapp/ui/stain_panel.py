@@ -120,7 +120,7 @@ class StainPanel(QWidget):
     def _on_current(self, *_: QModelIndex) -> None:
         entry = self.chosen()
         self.apply.setEnabled(entry is not None)
-        self.template.setEnabled(entry is not None and takes_template(entry.found.card))
+        self.template.setEnabled(entry is not None and entry.found.card.takes_template)
         if entry is None:
             self.details.setHtml("")
             return
@@ -136,11 +136,6 @@ class StainPanel(QWidget):
         entry = self.chosen()
         if entry is not None:
             self.template_asked.emit(entry)
-
-
-def takes_template(card: ModelCard) -> bool:
-    """Whether the model can normalise to an image of the user's."""
-    return card.classic is not None and card.classic.kind in ("reinhard", "macenko")
 
 
 def card_html(card: ModelCard, reason: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QFileDialog
 
-from stainapp.slides.opening import read_whole
+from stainapp.models.template import read_template
 from stainapp.ui.background import Background
 from stainapp.ui.current_slide import CurrentSlide
 from stainapp.ui.export_dialog import ExportDialog
@@ -100,7 +100,7 @@ class StainRequests(QObject):
 
     def _start_with_template(self, entry: Entry, path: Path) -> None:
         self._background.run(
-            partial(read_whole, path),
+            partial(read_template, path, entry.found.card),
             partial(self._virtual.start, entry),
             self._window.messages.say,
         )

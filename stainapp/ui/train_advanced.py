@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
 )
 
 from stainapp.models.card import Arch
-from stainapp.runs.methods import method_info
+from stainapp.runs.methods import MethodName, method_info
 from stainapp.ui.train_wish import Values
 
 Box = QSpinBox | QDoubleSpinBox | QComboBox | QCheckBox
@@ -70,6 +70,9 @@ def _choice(*names: str) -> Callable[[QWidget], Box]:
 
 
 PATCHWISE = ("cut", "fastcut", "asp")
+GENERATORS = ("resunet", "resnet", "unet")
+FAMILIES = {"blocks": ("resunet", "resnet"), "downs": ("unet",), "classes": ("dcgmm",)}
+"""Those of networks that a value is of, where not of all."""
 ROWS = (
     Row("training", "images", "Images", _whole(1, 100_000_000, 1_000), "Images to learn from"),
     Row("training", "batch", "Images a step", _whole(1, 256), "The batch"),
@@ -195,10 +198,11 @@ ROWS = (
         "Over which a pixel is shared among bins; about the distance of two bins",
         ("unet",),
     ),
-    Row("network", "family", "Network", _choice("resunet", "resnet", "unet"), "The generator"),
+    Row("network", "family", "Network", _choice(*GENERATORS), "The generator"),
     Row("network", "ngf", "Channels", _whole(4, 256, 8), "Of the generator's first layer"),
     Row("network", "blocks", "Blocks", _whole(1, 20), "Residual blocks of a ResNet or ResUNet"),
     Row("network", "downs", "Halvings", _whole(5, 9), "Halvings of a U-Net; 7 for 128 px crops"),
+    Row("network", "classes", "Classes", _whole(1, 16), "Of tissue, each with its own colours"),
     Row(
         "training",
         "precision",
@@ -269,7 +273,7 @@ class AdvancedForm(QWidget):
     def __init__(self, values: Values, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._values = values
-        self._method = "cyclegan"
+        self._method: MethodName = "cyclegan"
         self._own_network = True
         self.boxes: dict[str, Box] = {}
         self._labels: dict[str, QLabel] = {}
@@ -307,6 +311,7 @@ class AdvancedForm(QWidget):
 
     def set_values(self, values: Values) -> None:
         self._values = values
+        self._offer_families(values.network.family)
         for row in ROWS:
             part = getattr(values, row.part) if row.part else values
             box = self.boxes[row.name]
@@ -314,10 +319,18 @@ class AdvancedForm(QWidget):
                 _write(box, getattr(part, row.name))
         self._arrange()
 
-    def set_method(self, method: str, *, own_network: bool) -> None:
+    def set_method(self, method: MethodName, *, own_network: bool) -> None:
         """Show what a method knows; a parent's network has a size already."""
         self._method, self._own_network = method, own_network
         self._arrange()
+
+    def _offer_families(self, family: str) -> None:
+        """Offer what can take the place of a network: another generator, or nothing."""
+        box = self.boxes["family"]
+        assert isinstance(box, QComboBox)
+        with QSignalBlocker(box):
+            box.clear()
+            box.addItems(GENERATORS if family in GENERATORS else (family,))
 
     def _arrange(self) -> None:
         """Lay the rows that matter out without gaps."""
@@ -334,9 +347,10 @@ class AdvancedForm(QWidget):
 
     def _matters(self, row: Row) -> bool:
         if row.part == "network":
-            unet = _read(self.boxes["family"]) == "unet"
-            other = {"blocks": unet, "downs": not unet}.get(row.name, False)
-            return self._own_network and not other
+            family = _read(self.boxes["family"])
+            known = family in FAMILIES.get(row.name, (family,))
+            only = row.name == "family" and family not in GENERATORS
+            return self._own_network and known and not only
         if row.name in OF_JUDGES and not method_info(self._method).judged_channels:
             return False
         if row.name == "freeze_discriminator":
@@ -364,7 +378,11 @@ def _sound(network: Arch) -> Arch:
 
     A ResUNet needs none: its input reaches every layer.
     """
-    norms: dict[str, Literal["batch", "none", "instance"]] = {"unet": "batch", "resunet": "none"}
+    norms: dict[str, Literal["batch", "none", "instance"]] = {
+        "unet": "batch",
+        "resunet": "none",
+        "dcgmm": "none",
+    }
     norm = norms.get(network.family, "instance")
     return replace(network, norm=norm, dropout=network.family == "unet")
 

@@ -30,6 +30,7 @@ SLIDES_WORDS = {
     "unpaired": "Two slides, one of each stain",
     "paired": "Two slides in one frame, one on the other",
 }
+ONE_STAIN_WORDS = "Two slides of one stain"
 FILE_WORDS = {
     "root": ("A folder with trainA and trainB", "Folder with trainA, trainB, testA and testB"),
     "aligned": ("A folder of images A|B", "Folder of images with the source left, target right"),
@@ -82,6 +83,9 @@ class DataChooser(QWidget):
         if self.kind.currentData() == SELF:
             return "self"
         return method_info(self.chosen_method).pairings[0]
+
+    def choose_method(self, method: MethodName) -> None:
+        self.method.setCurrentIndex(self.method.findData(method))
 
     def file_wish(self) -> FileWish | None:
         """Return the files that are asked for; None where tiles come from slides."""
@@ -140,7 +144,8 @@ class DataChooser(QWidget):
         kept = self.kind.currentData()
         with QSignalBlocker(self.kind):
             self.kind.clear()
-            self.kind.addItem(SLIDES_WORDS[info.pairings[0]], SLIDES)
+            usual = ONE_STAIN_WORDS if info.one_stain else SLIDES_WORDS[info.pairings[0]]
+            self.kind.addItem(usual, SLIDES)
             if "self" in info.pairings:
                 self.kind.addItem("One slide, its grey to its colour", SELF)
             for name, words in FILE_WORDS.items():
@@ -151,10 +156,11 @@ class DataChooser(QWidget):
         self._on_kind()
 
     def _on_kind(self, *_: object) -> None:
-        kind = self.kind.currentData()
+        kind, info = self.kind.currentData(), method_info(self.chosen_method)
         self.source.setVisible(kind == SLIDES)
         self.target.setVisible(kind in (SLIDES, SELF))
-        self.target.setTitle("Slide" if kind == SELF else "Target")
+        wanted = "Target: its colours are kept" if info.one_stain else "Target"
+        self.target.setTitle("Slide" if kind == SELF else wanted)
         self._form.setRowVisible(self.files, kind not in (SLIDES, SELF))
         if kind in FILE_WORDS:
             self.path.setPlaceholderText(FILE_WORDS[kind][1])

@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 )
 
 from stainapp.runs.folder import RunFolder
+from stainapp.runs.methods import NORMALISER, method_info
 from stainapp.ui.background import Background
 from stainapp.ui.run_command import Trainer, shown_command
 from stainapp.ui.run_list import free_name, runs_home
@@ -56,7 +57,8 @@ class TrainDialog(QDialog):
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle("New training")
-        self._background = background
+        self._background, self._recent = background, recent
+        self._one_stain = False
         self._taken = stock.taken
         self.draft = runs_home() / f".draft-{os.getpid()}-{next(_numbers)}"
         self._open = True
@@ -101,6 +103,14 @@ class TrainDialog(QDialog):
         if before is None and slide is not None and self.data.pairing != "self":
             self.data.target.choose_other()
         self._on_changed()
+
+    def ask_for_normaliser(self) -> None:
+        """Ask for what shows the slide open before this one in this one's colours."""
+        self.data.choose_method(NORMALISER)
+        if self._slide is not None:
+            here = self._slide.address
+            self.data.target.choose_open()
+            self.data.source.choose_other(next((a for a in self._recent if a != here), ""))
 
     def wish(self) -> Wish:
         """Return what is asked for now."""
@@ -169,13 +179,19 @@ class TrainDialog(QDialog):
         """Name the stains after the open slide; where colour is learnt, grey is the source."""
         if self.model.parent_card is not None or self._slide is None:
             return
-        if self.data.pairing == "self":
+        if self._one_stain:
+            self.model.set_stains(self._slide.stain, self._slide.stain)
+        elif self.data.pairing == "self":
             self.model.set_stains("grey", self._slide.stain)
         else:
             self.model.set_stains(self._slide.stain, None)
 
     def _on_method(self) -> None:
-        self.model.set_method(self.data.chosen_method)
+        method = self.data.chosen_method
+        self.model.set_method(method)
+        if self._one_stain != method_info(method).one_stain:
+            self._one_stain = not self._one_stain
+            self._suggest_stains()
 
     def _follow_pairing(self) -> None:
         """What is learnt from one slide needs it as target; two slides are two."""

@@ -23,7 +23,7 @@ from stainapp.runs.recipe import Made
 from stainapp.ui.mpp_box import MppBox
 from stainapp.ui.train_advanced import BOX_HEIGHT_PX, AdvancedForm
 from stainapp.ui.train_data import LABELS_PX, WRAPPED
-from stainapp.ui.train_wish import Values, fine_tuned_values, suggested_id
+from stainapp.ui.train_wish import Values, fine_tuned_values, suggested_id, suggested_name
 
 USUAL_MPP = 0.5
 OWN_VALUES = "Own values"
@@ -168,7 +168,7 @@ class ModelForm(QWidget):
     def _suggest(self, *_: object) -> None:
         """Name the model after its stains, unless the user has named it."""
         source, target = self.source.currentText(), self.target.currentText()
-        _suggest_into(self.name, f"{source} to {target}")
+        _suggest_into(self.name, suggested_name(source, target))
         _suggest_into(self.model_id, self._free(suggested_id(source, target)))
         _suggest_into(self.inverse_id, self._free(suggested_id(target, source)))
         self.changed.emit()

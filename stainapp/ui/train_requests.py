@@ -56,7 +56,10 @@ class TrainRequests(QObject):
         self.windows: dict[Path, RunWindow] = {}
         self.live = RunLive(virtual, current, self._background, self)
         self._leaving = False
-        self.answers: Mapping[str, Callable[[], object]] = {"train": self.new}
+        self.answers: Mapping[str, Callable[[], object]] = {
+            "train": self.new,
+            "normalise": self.normalise,
+        }
         window.runs.aboutToShow.connect(self.refresh)
         window.close_questions.append(self.may_close)
         current.opened.connect(self._on_slide)
@@ -69,11 +72,14 @@ class TrainRequests(QObject):
 
     def new(self) -> None:
         """Open the dialog once the models are known, or bring it to the front."""
-        if self.dialog is None:
-            self._background.run(partial(Stock.of, self._store), self._open_dialog, self._say)
+        self._with_dialog(lambda _: None)
+
+    def normalise(self) -> None:
+        """Open the dialog, and ask in it for a normaliser to the open slide."""
+        if self._current.slide is None:
+            self._say("Open the slide whose colours others shall have; then normalise to it.")
         else:
-            self.dialog.show()
-            self.dialog.activateWindow()
+            self._with_dialog(TrainDialog.ask_for_normaliser)
 
     def begin(self, run: RunFolder) -> None:
         """Start a run whose recipe is written, and show it."""
@@ -138,13 +144,24 @@ class TrainRequests(QObject):
 
     # parts
 
-    def _open_dialog(self, stock: Stock) -> None:
+    def _with_dialog(self, then: Callable[[TrainDialog], None]) -> None:
+        if self.dialog is None:
+            self._background.run(
+                partial(Stock.of, self._store), partial(self._open_dialog, then), self._say
+            )
+        else:
+            self.dialog.show()
+            self.dialog.activateWindow()
+            then(self.dialog)
+
+    def _open_dialog(self, then: Callable[[TrainDialog], None], stock: Stock) -> None:
         if self.dialog is not None:  # asked for twice
             return
         self.dialog = TrainDialog(stock, self._trainer, self._background, self.recent, self._window)
         self.dialog.start_asked.connect(self.begin)
         self.dialog.finished.connect(self._on_dialog_finished)
         self._on_slide()
+        then(self.dialog)
         self.dialog.show()
         self.dialog.activateWindow()
 

@@ -201,10 +201,15 @@ def discard_draft(folder: Path) -> None:
 
 
 def suggested_id(source: str, target: str) -> str:
-    """Return a plain id such as "he-to-pas"."""
+    """Return a plain id such as "he-to-pas", or "he-normaliser" where both are one."""
     words = (re.sub(r"[^a-z0-9]+", "-", one.lower().replace("&", "")) for one in (source, target))
     first, second = (word.strip("-") or "stain" for word in words)
-    return f"{first[:40]}-to-{second[:40]}"
+    return f"{first[:40]}-normaliser" if source == target else f"{first[:40]}-to-{second[:40]}"
+
+
+def suggested_name(source: str, target: str) -> str:
+    """Return what the picker may show, such as "H&E to PAS"."""
+    return f"{source} normaliser" if source == target else f"{source} to {target}"
 
 
 def fine_tuned_values(values: Values, *, on: bool, preset: Preset) -> Values:

@@ -22,6 +22,8 @@ from stainapp.models.card import (
     ModelCard,
     sha256_of,
 )
+from stainapp.models.mixture import take_template
+from stainapp.models.network_stainer import TEMPLATE
 from stainapp.models.opening import open_stainer
 from stainapp.models.slide_state import SlideState
 from stainapp.models.stainer import Stainer
@@ -79,6 +81,19 @@ def unet_model(folder: Path, **changes: Any) -> Path:
     return network_model(folder, arch, **(values | changes))
 
 
+def dcgmm_model(folder: Path, **changes: Any) -> Path:
+    """Write a small DCGMM whose template is another made-up section, paler and of another hue."""
+    arch = Arch(family="dcgmm", ngf=4, norm="none")
+    values = {"halo": 24, "multiple": 4, "norm_mode": "frozen"}
+    folder = network_model(folder, arch, **(values | changes))
+    net = networks.build(arch)
+    draw_weights(net)
+    x = torch.from_numpy(tissue_image(256, 256, seed=5)[None, ..., [0, 2, 1]].copy())
+    found = take_template(net, x.permute(0, 3, 1, 2) / 180 - 0.6)
+    template = {f"{TEMPLATE}{name}": torch.from_numpy(array) for name, array in found.items()}
+    return with_weights(folder, {**net.state_dict(), **template})
+
+
 def pixel_model(folder: Path, **changes: Any) -> Path:
     """Write a StainNet-like colour map."""
     return network_model(folder, Arch(family="pixel", ngf=8), **({"mpp": None} | changes))
@@ -89,7 +104,7 @@ def identity_model(folder: Path, **changes: Any) -> Path:
     arch = Arch(family="pixel", layers=1)
     folder = network_model(folder, arch, **({"mpp": None} | changes))
     weights = {"rgb_trans.0.weight": torch.eye(3).view(3, 3, 1, 1), "rgb_trans.0.bias": zeros()}
-    return _with_weights(folder, weights)
+    return with_weights(folder, weights)
 
 
 def zeros() -> torch.Tensor:
@@ -135,7 +150,7 @@ def draw_weights(net: nn.Module) -> None:
                 nn.init.normal_(module.bias, 0.0, 0.05, generator=generator)
 
 
-def _with_weights(folder: Path, weights: dict[str, torch.Tensor]) -> Path:
+def with_weights(folder: Path, weights: dict[str, torch.Tensor]) -> Path:
     save_file(weights, folder / WEIGHTS_FILE)
     card = ModelCard.read(folder)
     replace(card, files={WEIGHTS_FILE: sha256_of(folder / WEIGHTS_FILE)}).write(folder)
@@ -259,6 +274,7 @@ MODELS: dict[str, Callable[[Path], Path]] = {
     "resunet": resunet_model,
     "unet": unet_model,
     "pixel": pixel_model,
+    "dcgmm": dcgmm_model,
 }
 
 

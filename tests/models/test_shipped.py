@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from stainapp.compare.agreement import agreement
+from stainapp.compare.constancy import tissue_of
 from stainapp.compare.frechet import frechet
 from stainapp.compare.nuclei import nuclei
 from stainapp.compare.texture import features
@@ -21,7 +22,7 @@ from training.datasets import Dataset
 from training.rooms import SOURCE, TARGET
 
 MOST_BYTES = 12_000_000
-IDS = ("he-to-pas-colon", "pas-to-he-colon", "dab-to-he-stomach", "he-to-dab-stomach")
+IDS = ("he-to-pas-colon", "pas-to-he-colon", "dab-to-he-stomach", "he-to-dab-stomach", "he-dcgmm")
 
 
 def shipped(name: str) -> Found:
@@ -102,3 +103,37 @@ def test_virtual_pas_of_tissue_never_learnt_from_is_nearer_to_pas_than_its_sourc
 
     reference = features(real)
     assert frechet(reference, features(after)) < 0.5 * frechet(reference, features(before))
+
+
+def test_on_a_drawing_the_normaliser_leaves_glass_and_nuclei_where_they_are() -> None:
+    places = [(700, 700), (100, 900)]
+    with closing(open_slide("phantom:he:2000:7")) as slide:
+        before = cut(slide, places, 512)
+        after = stained(slide, "he-dcgmm", places, 512)
+        mpp = slide.info.mpp
+    assert mpp is not None
+
+    glass = (before >= 240).all(axis=-1)
+    assert glass.any()
+    assert np.abs(after[glass].astype(int) - before[glass]).mean() < 6
+    found = [
+        agreement(nuclei(one, mpp, "H&E"), nuclei(other, mpp, "H&E"), mpp)
+        for one, other in zip(before, after, strict=True)
+    ]
+    assert np.mean([one.f1 for one in found]) > 0.8
+
+
+def test_normalised_slides_are_nearer_to_one_another_than_they_were(data: Path) -> None:
+    colours = []
+    for name, x, y in (
+        ("melanosiscoli_HE.tiff", 9600, 8200),
+        ("CMU-1-Small-Region.svs", 600, 2000),
+    ):
+        places = [(x, y), (x + 500, y), (x, y + 400), (x + 500, y + 400)]
+        with closing(open_slide(data / "slides" / name, mpp=0.5)) as slide:
+            before, after = cut(slide, places, 256), stained(slide, "he-dcgmm", places, 256)
+        inside = tissue_of(before)
+        colours.append([one[inside].mean(axis=0) for one in (before, after)])
+
+    apart, nearer = (np.linalg.norm(a - b) for a, b in zip(*colours, strict=True))
+    assert nearer < 0.5 * apart

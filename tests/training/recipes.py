@@ -11,12 +11,19 @@ SIDE = 512
 AREAS = {"train": (0.0, 0.0, 256.0, 512.0), "validation": (256.0, 0.0, 256.0, 512.0)}
 SMALL_RESNET = Arch(family="resnet", blocks=1, ngf=4, upsampling="resize")
 SMALL_RESUNET = Arch(family="resunet", blocks=1, ngf=4, norm="none")
+SMALL_DCGMM = Arch(family="dcgmm", ngf=4, norm="none")
+
+
+def usual(method: MethodName) -> Arch:
+    """Return a small network of a family that the method teaches."""
+    networks = (SMALL_RESNET, SMALL_DCGMM)
+    return next(one for one in networks if one.family in method_info(method).families)
 
 
 def small(
     method: MethodName = "pix2pix",
     *,
-    network: Arch = SMALL_RESNET,
+    network: Arch | None = None,
     losses: Losses | None = None,
     **training: Any,
 ) -> Recipe:
@@ -38,7 +45,7 @@ def small(
         method=method,
         seed=5,
         model=Made(id="small", name="Small", source_stain="H&E", target_stain="PAS", mpp=0.5),
-        network=network,
+        network=network or usual(method),
         data=Data(
             pairing=pairing,
             source=_origins(f"phantom:he:{SIDE}:3"),

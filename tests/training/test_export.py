@@ -11,6 +11,8 @@ from torch import nn
 
 from stainapp.models import networks, slide_norm
 from stainapp.models.card import WEIGHTS_FILE, Arch, ModelCard
+from stainapp.models.dcgmm import DcgmmNormaliser
+from stainapp.models.mixture import take_template
 from stainapp.models.network_stainer import STATISTICS
 from stainapp.models.opening import open_stainer
 from stainapp.models.stainer import Tiles
@@ -29,6 +31,7 @@ ARCHS = {
     "resunet": Arch(family="resunet", blocks=1, ngf=8, norm="none"),
     "unet": Arch(family="unet", downs=5, ngf=8),
     "pixel": Arch(family="pixel", ngf=8),
+    "dcgmm": Arch(family="dcgmm", ngf=8, norm="none"),
 }
 
 
@@ -71,8 +74,11 @@ def test_the_viewer_shows_the_golden_tile_that_training_sees(
     arch, net = ARCHS[name], generator(ARCHS[name], gain=8)
     weights = {k: w.clone() for k, w in net.state_dict().items()}
 
-    export(tmp_path, recipe(half=False), arch, Taught("forward", weights, tiles), {})
+    taught = Taught("forward", weights, tiles, template=tiles // 2)
+    export(tmp_path, recipe(half=False), arch, taught, {})
 
+    if isinstance(net, DcgmmNormaliser):
+        take_template(net, to_network(tiles // 2, "cpu"))
     with torch.inference_mode(), slide_norm.calibrating(slide_norm.freeze_norms(net)):
         seen = from_network(net(to_network(tiles, "cpu")))
     stainer = open_stainer(tmp_path / "made", device="cpu", precision="fp32")

@@ -14,7 +14,7 @@ from stainapp.runs.methods import METHODS, method_info
 from stainapp.runs.recipe import Recipe
 from tests.models.factories import classic_model, network_model
 from tests.training.methods import images, method_of, weights
-from tests.training.recipes import SMALL_RESNET, small
+from tests.training.recipes import SMALL_DCGMM, SMALL_RESNET, small, usual
 from training.export import JUDGE_FILE, Taught, export
 from training.method import HEADS, JUDGES
 
@@ -29,13 +29,12 @@ def exported(kind: Any, folder: Path) -> Recipe:
     method.step(images())
     tiles = np.random.default_rng(0).integers(0, 255, (2, 48, 48, 3), np.uint8)
     for direction, net in method.generators.items():
-        beside = [
+        judge, heads = (
             method.networks[name].state_dict() if name in method.networks else {}
             for name in (JUDGES[direction], HEADS)
-        ]
-        export(
-            folder, recipe, SMALL_RESNET, Taught(direction, net.state_dict(), tiles, *beside), {}
         )
+        taught = Taught(direction, net.state_dict(), tiles, judge, heads, template=tiles)
+        export(folder, recipe, usual(kind), taught, {})
     inverse = str(folder / "small-back") if method_info(kind).both_ways else ""
     made = replace(recipe.model, parent=str(folder / "small"), inverse_parent=inverse, id="tuned")
     return replace(recipe, model=made, network=None)
@@ -100,6 +99,15 @@ def test_a_parent_of_another_scale_is_refused_with_its_own(tmp_path: Path) -> No
     recipe = replace(recipe, network=None, model=replace(recipe.model, parent=str(parent)))
 
     with pytest.raises(RecipeError, match=r"set model\.mpp to 0\.25"):
+        method_of(recipe)
+
+
+def test_a_parent_of_a_family_that_the_method_does_not_teach_is_refused(tmp_path: Path) -> None:
+    parent = network_model(tmp_path / "other", SMALL_DCGMM, mpp=0.5)
+    recipe = small()
+    recipe = replace(recipe, network=None, model=replace(recipe.model, parent=str(parent)))
+
+    with pytest.raises(RecipeError, match="choose another parent or method"):
         method_of(recipe)
 
 

@@ -28,7 +28,7 @@ def test_each_way_is_judged_by_itself(
 ) -> None:
     perfect = {"forward": fixed.target, "inverse": fixed.source}
 
-    def stained(folder: Path, shown: Tiles, _device: str) -> Tiles:
+    def stained(folder: Path, shown: Tiles, *_: object) -> Tiles:
         return np.array(perfect[folder.name]) if folder.name == good else shown
 
     monkeypatch.setattr(validation, "stained_as_seen", stained)

@@ -16,7 +16,7 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QMessageBox
 from pytestqt.qtbot import QtBot
 
 from stainapp.runs.folder import RunFolder
-from stainapp.runs.methods import METHODS
+from stainapp.runs.methods import METHODS, NORMALISER
 from stainapp.runs.presets import preset
 from stainapp.runs.recipe import Made, losses_of, read_recipe
 from stainapp.session.geojson import read_geojson
@@ -661,3 +661,49 @@ def kill(window: RunWindow) -> None:
         process.kill()
     else:
         os.kill(process.pid, signal.SIGKILL)
+
+
+def test_a_normaliser_to_the_open_slide_is_two_clicks(start: Start, wait: Wait) -> None:
+    app = start(TARGET)
+    app.current.open(SLIDE, None)
+    wait(lambda: app.current.slide is not None and app.current.slide.address == SLIDE)
+
+    app.requests.answer("normalise")
+    wait(lambda: app.train.dialog is not None)
+    dialog = app.train.dialog
+    assert dialog is not None
+    wait(dialog.start_button.isEnabled)
+
+    recipe = read_recipe(dialog.draft / "recipe.toml")
+    assert recipe.method == NORMALISER
+    assert recipe.network == preset(NORMALISER, "quick").network
+    assert [one.slide for one in (*recipe.data.source, *recipe.data.target)] == [TARGET, SLIDE]
+    assert recipe.model.source_stain == recipe.model.target_stain == "H&E"
+    dialog.start_button.click()
+    wait(lambda: app.train.windows)
+
+
+def test_without_a_slide_there_is_nothing_to_normalise_to(start: Start) -> None:
+    app = start()
+
+    app.requests.answer("normalise")
+
+    assert "Open the slide" in app.window.messages.text.text()
+    assert app.train.dialog is None
+
+
+def test_what_a_normaliser_has_not_is_not_asked(start: Start) -> None:
+    dialog = dialog_of(start(SLIDE))
+    dialog.model.disclosure.setChecked(True)
+    boxes = dialog.model.advanced.boxes
+
+    dialog.data.choose_method(NORMALISER)
+    own = {name for name, box in boxes.items() if not box.isHidden()}
+    dialog.data.choose_method("cyclegan")
+    others = {name for name, box in boxes.items() if not box.isHidden()}
+
+    assert own - others == {"classes"}
+    assert {"gan", "adversarial", "blocks", "family", "diffaugment"} <= others - own
+    wish = dialog.wish()
+    assert wish.model.source_stain != wish.model.target_stain
+    assert wish.values.network == preset("cyclegan", "quick").network
