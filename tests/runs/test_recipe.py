@@ -137,7 +137,8 @@ def test_what_a_recipe_does_not_say_of_its_losses_is_as_in_the_methods_paper(
     info: MethodInfo,
 ) -> None:
     data = {"pairing": info.pairings[0], "source": [{"slide": "a"}], "target": [{"slide": "b"}]}
-    values = {**GOOD, "method": info.method, "data": data}
+    network = {"family": info.families[0]}
+    values = {**GOOD, "method": info.method, "data": data, "network": network}
 
     nothing, part = (
         recipe_from({**values, **more}, "a test").losses
