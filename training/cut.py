@@ -154,7 +154,7 @@ class _Generating(nn.Module):
         return losses, made_target
 
     def _described(self, places: Places) -> Callable[[Tensor], list[Tensor]]:
-        return lambda images: self.heads(self._encoder(images, places))  # type: ignore[no-any-return] # Module calls are untyped
+        return lambda images: self.heads(self._encoder(images, places))
 
     def _each(
         self, run: Callable[[Tensor], list[Tensor]], parts: Sequence[Tensor]

@@ -163,13 +163,13 @@ def _layers(net: nn.Module) -> tuple[list[nn.Module], list[nn.Module]]:
     if isinstance(net, ResnetGenerator):
         layers = list(net.model)
     elif isinstance(net, ResUnetGenerator):
-        parts: list[nn.Sequential] = [net.enter, *net.down, net.blocks]  # type: ignore[list-item]
-        layers = [layer for part in parts for layer in part]
+        parts: list[nn.Module] = [net.enter, *net.down, net.blocks]
+        layers = [layer for part in parts for layer in part.children()]
     elif isinstance(net, UnetGenerator):
-        outermost: nn.Sequential = net.model.model  # type: ignore[assignment] # Module is untyped
         levels = [m for m in net.modules() if isinstance(m, SkipBlock)]  # the outermost first
-        layers = [outermost[0], *(layer for level in levels for layer in level.model[:2])]
-        return layers, [layer for layer in layers if isinstance(layer, nn.Conv2d)][:4]
+        first = next(m for m in net.modules() if isinstance(m, nn.Conv2d))
+        layers = [first, *(layer for level in levels for layer in list(level.model)[:2])]
+        return layers, [first, *(level.model[1] for level in levels[:3])]
     else:
         raise RecipeError(
             "PatchNCE compares what a network sees around a pixel, and a pixelwise one sees "

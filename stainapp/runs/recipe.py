@@ -306,10 +306,10 @@ class Losses:
     among bins; about the distance of two bins."""
 
     def problems(self) -> list[Problem]:
-        weights = ("adversarial", "cycle", "identity", "l1", "nce", "nce_identity",
-                   "supervised_nce", "mse", "histogram")  # fmt: skip
+        anywhere = ("adversarial", "cycle", "identity", "l1", "mse", "histogram")
+        by_patches = ("nce", "nce_identity", "supervised_nce")
         return [
-            *(_range(name, getattr(self, name), 0, 1e6) for name in weights),
+            *(_range(name, getattr(self, name), 0, 1e6) for name in anywhere + by_patches),
             _least("identity_images", self.identity_images, 0),
             _range("pyramid_octaves", self.pyramid_octaves, 0, 5),
             _range("temperature", self.temperature, 0.001, 10),

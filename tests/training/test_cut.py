@@ -11,10 +11,10 @@ from stainapp.models.card import Arch
 from stainapp.runs.recipe import losses_of
 from tests.training.methods import images, method_of, weights
 from tests.training.recipes import SMALL_RESNET, SMALL_RESUNET, small
-from training import cut
 from training.cut import falling
 from training.datasets import Dataset
 from training.method import Images
+from training.patch_nce import patch_nce
 from training.tensors import to_network
 
 KINDS = ("cut", "fastcut", "asp")
@@ -105,13 +105,12 @@ def test_the_target_of_a_pair_counts_by_likeness_as_the_rate_falls(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     shares: list[float] = []
-    plain = cut.patch_nce
 
     def noting(queries: Any, keys: Any, temperature: float, *even: float) -> torch.Tensor:
         shares.extend(even)
-        return plain(queries, keys, temperature, *even)
+        return patch_nce(queries, keys, temperature, *even)
 
-    monkeypatch.setattr(cut, "patch_nce", noting)
+    monkeypatch.setattr("training.cut.patch_nce", noting)
     method = method_of(small("asp", images=8, constant_images=4))
 
     for number in range(8):
