@@ -75,7 +75,7 @@ class Cut:
             losses, made = self._generating(
                 images.source,
                 images.target,
-                lambda made: self._judge(self._shown.disturbed(made, images, DISTURBED)),
+                lambda x: self._judge(self._shown.disturbed(x, images, DISTURBED)),
                 self._places(images),
                 even,
             )
@@ -94,11 +94,11 @@ class Cut:
         """Return where patches lie, and which of the images go in mirrored."""
         seed, first = self._setting.recipe.seed, images.first + images.offset
         numbers = tuple(range(first, first + len(images.source)))
-        mirrored: tuple[bool, ...] = ()
+        which: tuple[bool, ...] = ()
         if self._weights.flip_equivariance:
             chances = (np.random.default_rng((seed, FLIPS, number)) for number in numbers)
-            mirrored = tuple(bool(rng.random() < 0.5) for rng in chances)
-        return Places(seed, numbers, self._weights.patches, mirrored)
+            which = tuple(bool(rng.random() < 0.5) for rng in chances)
+        return Places(seed, numbers, self._weights.patches, which)
 
 
 class _Generating(nn.Module):
