@@ -97,7 +97,7 @@ def extent(blocks: Sequence[Block]) -> Block:
     """Return the box around all of them."""
     starts = zip(*(one.start for one in blocks), strict=True)
     stops = zip(*(one.stop for one in blocks), strict=True)
-    return Block(tuple(map(min, starts)), tuple(map(max, stops)))  # type: ignore[arg-type] # three
+    return Block(tuple(map(min, starts)), tuple(map(max, stops)))
 
 
 def _edges(length: int, chunk: int, least: int) -> list[int]:

@@ -132,7 +132,7 @@ def _volume(path: Path, found: _Found) -> Volume:
         shape=shape,
         channels=channels,
         dtype=dtype,
-        chunk=tuple(min(pair) for pair in zip(chunk, shape, strict=True)),  # type: ignore[arg-type] # three
+        chunk=tuple(min(pair) for pair in zip(chunk, shape, strict=True)),
         mpp=found.mpp,
         close=found.close,
         _array=array,

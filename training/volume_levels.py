@@ -78,7 +78,8 @@ class Levels:
         if self.mode == "none":
             return np.ascontiguousarray(values)
         if values.dtype.kind == "u":
-            return self._line(np.arange(np.iinfo(values.dtype).max + 1))[values]
+            table = self._line(np.arange(np.iinfo(values.dtype).max + 1))
+            return np.asarray(table[values])
         return self._line(values)
 
     def said(self) -> str:

@@ -75,7 +75,7 @@ def choices() -> list[Choice]:
         Choice("chunks of 1 x 128 x 128", FLAT),
         Choice("chunks of 8 x 256 x 256", LARGE),
         *(
-            Choice(mode, volumes=replace(usual, source_normalisation=mode))  # type: ignore[arg-type] # one of them
+            Choice(mode, volumes=replace(usual, source_normalisation=mode))
             for mode in ("minmax", "zscore")
         ),
     ]

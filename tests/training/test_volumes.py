@@ -14,6 +14,7 @@ import zarr
 from stainapp.errors import RecipeError, SlideError
 from stainapp.models.card import ModelCard
 from stainapp.runs.folder import EventReader, RunFolder
+from stainapp.runs.methods import MethodName
 from stainapp.runs.recipe import Recipe, Volumes, located, portable, read_recipe, write_recipe
 from tests.training.lives import Life, differences, is_step, last_checkpoint
 from tests.training.volumes import CHUNK, SHAPE, ome, recipe, tissue, write_hdf5, write_zarr
@@ -71,7 +72,7 @@ def chunks_of(block: Block, stores: tuple[str, ...]) -> list[str]:
 def test_an_epoch_reads_each_chunk_to_learn_from_exactly_once(
     pair: tuple[str, str], pairing: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    method = "unet" if pairing == "paired" else "cyclegan"
+    method: MethodName = "unet" if pairing == "paired" else "cyclegan"
     data = VolumeDataset(recipe(*pair, pairing=pairing, method=method, training={"batch": 2}))
     counted = Counted(monkeypatch)
 
