@@ -125,7 +125,10 @@ def test_on_a_drawing_the_normaliser_leaves_glass_and_nuclei_where_they_are() ->
 
 def test_normalised_slides_are_nearer_to_one_another_than_they_were(data: Path) -> None:
     colours = []
-    for name, x, y in (("melanosiscoli_HE.tiff", 9600, 8200), ("CMU-1-Small-Region.svs", 600, 2000)):
+    for name, x, y in (
+        ("melanosiscoli_HE.tiff", 9600, 8200),
+        ("CMU-1-Small-Region.svs", 600, 2000),
+    ):
         places = [(x, y), (x + 500, y), (x, y + 400), (x + 500, y + 400)]
         with closing(open_slide(data / "slides" / name, mpp=0.5)) as slide:
             before, after = cut(slide, places, 256), stained(slide, "he-dcgmm", places, 256)
@@ -133,4 +136,4 @@ def test_normalised_slides_are_nearer_to_one_another_than_they_were(data: Path) 
         colours.append([one[inside].mean(axis=0) for one in (before, after)])
 
     apart, nearer = (np.linalg.norm(a - b) for a, b in zip(*colours, strict=True))
-    assert nearer < 0.5 * apart
+    assert nearer < 0.75 * apart  # of different tissue, they are not to be the same
