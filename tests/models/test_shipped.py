@@ -117,8 +117,8 @@ def test_on_a_drawing_the_normaliser_leaves_glass_and_nuclei_where_they_are() ->
     assert glass.any()
     assert np.abs(after[glass].astype(int) - before[glass]).mean() < 6
     found = [
-        agreement(*(nuclei(image, mpp, "H&E") for image in pair), mpp)
-        for pair in zip(before, after, strict=True)
+        agreement(nuclei(a, mpp, "H&E"), nuclei(b, mpp, "H&E"), mpp)
+        for a, b in zip(before, after, strict=True)
     ]
     assert np.mean([one.f1 for one in found]) > 0.8
 
