@@ -87,7 +87,8 @@ class NucleiRows:
                 name, " to target", self._there, after, "target against generated"
             )
         if self._scored:
-            rows += self._brown(name, images, None if untouched else after)
+            in_dab = not untouched or question.source.stain == BROWN
+            rows += self._brown(name, images, after if in_dab else None)
         return rows
 
     def of_real(self) -> list[Row]:
