@@ -153,20 +153,23 @@ def _named(instruments: "Instruments") -> dict[str, object]:
             "accuracy": asdict(accuracy) if accuracy else None,
         },
         "dab_thresholds": asdict(instruments.thresholds),
-        "inception": {"graph": inception.graph, "sha256": inception.sha256} if inception else None,
+        "inception": {"layout": inception.layout, "sha256": inception.sha256}
+        if inception
+        else None,
     }
 
 
 def _print_rows(rows: Sequence["Row"]) -> None:
     """Print a line a row, and below what is to be said of several."""
     notes: dict[str, int] = {}
+    width = max((len(row.measure) for row in rows), default=0) + 2
     for row in rows:
         mark = f"({notes.setdefault(row.note, len(notes) + 1)})" if row.note else ""
         if row.estimate is None:
             value = "not measured"
         else:
             value = f"{row.estimate:.4g} [{row.low:.4g}, {row.high:.4g}] {row.unit}"
-        print(f"{row.subject:<22}{row.measure:<26}{value:<34}{mark}".rstrip())
+        print(f"{row.subject:<22}{row.measure:<{width}}{value:<34}{mark}".rstrip())
     for note, number in notes.items():
         print(f"({number}) {note}")
 

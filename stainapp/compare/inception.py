@@ -30,8 +30,8 @@ from stainapp.slides.reader import RgbImage
 FEATURES = 2048
 SIDE_PX = 299
 KNOWN = {"6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2": "2015-12-05"}
-"""Sha256 -> name, of files that are known for certain."""
-_GRAPHS = {1008: "2015-12-05", 1000: "torchvision"}
+"""Sha256 -> name, of files that are known for certain; of others only the layout is."""
+LAYOUTS = {1008: "2015-12-05", 1000: "torchvision"}
 _BATCH = 8
 
 
@@ -64,7 +64,7 @@ class Inception:
             )
         weights = _weights(path)
         classes = len(weights["fc.bias"])
-        self.graph = KNOWN.get(self.sha256, _GRAPHS[classes])
+        self.layout = LAYOUTS[classes]
         self._device = choose_device(device)
         self._net = InceptionV3(classes)
         self._net.load_state_dict(weights)
@@ -73,7 +73,9 @@ class Inception:
     @property
     def name(self) -> str:
         """Return what every figure names it by: figures of other weights cannot be compared."""
-        return f"Inception {self.graph}, sha256 {self.sha256[:8]}"
+        known = KNOWN.get(self.sha256)
+        what = f"Inception {known}" if known else f"Inception, {self.layout} layout"
+        return f"{what}, sha256 {self.sha256[:8]}"
 
     @torch.inference_mode()
     def __call__(self, tiles: RgbImage) -> Answers:
@@ -106,7 +108,7 @@ def _weights(path: Path) -> dict[str, Tensor]:
     tensors = contents if isinstance(contents, Mapping) else {}
     bias = tensors.get("fc.bias")
     classes = len(bias) if isinstance(bias, Tensor) and bias.ndim == 1 else 0
-    if classes not in _GRAPHS:
+    if classes not in LAYOUTS:
         raise ImportRefusedError(
             f"{path.name} does not hold Inception v3 as torch-fidelity, pytorch-fid or torchvision "
             "publish it; give one of these files."

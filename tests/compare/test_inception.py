@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from stainapp.compare.evaluation import evaluate
-from stainapp.compare.inception import Inception, InceptionV3
+from stainapp.compare.inception import KNOWN, Inception, InceptionV3
 from stainapp.compare.instruments import Instruments
 from stainapp.compare.question import Question, TileSet
 from stainapp.compare.set_rows import Answers
@@ -69,7 +69,7 @@ def test_fid_kid_and_is_are_measured_and_name_the_weights(file: Path) -> None:
 
     table = evaluate(Question(he, pas, paired=False), subjects, instruments=instruments)
 
-    name = f"(Inception 2015-12-05, sha256 {sha256_of(file)[:8]})"
+    name = f"(Inception, 2015-12-05 layout, sha256 {sha256_of(file)[:8]})"
     assert looked == [8, 8, 8]
     assert table.value(f"FID {name}") == pytest.approx(0, abs=1e-6)
     fid, kid = (table.value(f"{one} {name}", "untouched") for one in ("FID", "KID"))
@@ -102,8 +102,19 @@ def test_torchvision_s_layout_is_accepted_and_named_as_another(tmp_path: Path) -
 
     inception = Inception(path, device="cpu")
 
-    assert inception.graph == "torchvision"
+    assert inception.layout == "torchvision"
     assert inception(tiles("H&E", 1, 64, 1)).probabilities.shape == (1, 1000)
+
+
+def test_a_published_file_is_known_by_its_sha256(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn, published = Inception(file, device="cpu"), next(iter(KNOWN))
+    assert "layout" in drawn.name
+
+    monkeypatch.setattr(drawn, "sha256", published)
+
+    assert drawn.name == "Inception 2015-12-05, sha256 6726825d"
 
 
 def test_a_stated_sha256_is_held_to(file: Path) -> None:
