@@ -89,6 +89,7 @@ def _add_view(to: "Subparsers") -> None:
     view.add_argument("--zoom", type=_magnification, metavar="Z", help="magnification, up to 40")
     view.add_argument("--rotate", type=_finite, default=0.0, metavar="DEGREES")
     view.add_argument("--fade", type=_share, default=1.0, metavar="0..1", help="share of virtual")
+    _add_strength(view)
     view.add_argument("--device", help="auto, cpu, cuda, cuda:<n> or mps")
     view.add_argument("--theme", choices=("system", "light", "dark"))
     view.add_argument("--size", type=_size, metavar="WxH", help="size of the window")
@@ -146,6 +147,7 @@ def _add_stain(to: "Subparsers") -> None:
     )
     stain.add_argument("--mpp", type=_positive, metavar="M", help="scale of the slides")
     stain.add_argument("--template", type=Path, metavar="IMAGE", help="normalise to this image")
+    _add_strength(stain)
     stain.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:<n> or mps")
     stain.add_argument("--precision", default="auto", choices=("auto", "fp32", "bf16", "fp16"))
     stain.add_argument(
@@ -157,6 +159,16 @@ def _add_stain(to: "Subparsers") -> None:
     stain.add_argument("--resume", action="store_true", help="go on where an export stopped")
     stain.add_argument("--overwrite", action="store_true", help="replace files that exist")
     stain.set_defaults(run=commands.stain)
+
+
+def _add_strength(to: argparse.ArgumentParser) -> None:
+    to.add_argument(
+        "--strength",
+        type=_share,
+        default=1.0,
+        metavar="0..1",
+        help="how much of the stain",
+    )
 
 
 def _add_train(to: "Subparsers") -> None:

@@ -44,6 +44,7 @@ def view(args: argparse.Namespace) -> int:
             zoom=args.zoom,
             rotate=args.rotate,
             fade=args.fade,
+            strength=args.strength,
             device=args.device,
             theme=args.theme,
             size=args.size,
@@ -186,6 +187,7 @@ def stain(args: argparse.Namespace) -> int:
                 device=args.device,
                 precision=args.precision,
                 template=args.template,
+                strength=args.strength,
                 choices=choices,
             )
             try:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-MethodName = Literal["cyclegan", "pix2pix"]
+MethodName = Literal["cyclegan", "pix2pix", "i2sb"]
 Pairing = Literal["unpaired", "paired", "self"]
 """How source and target belong together, see `stainapp.runs.recipe.Data.pairing`."""
 
@@ -22,6 +22,8 @@ class MethodInfo:
     """Whether it teaches the way back as well."""
     judged_channels: int = 0
     """Channels that its discriminators see: 3, 6 where they judge pairs, 0 where it has none."""
+    families: tuple[str, ...] = ("resnet", "resunet", "unet", "pixel")
+    """Of networks it can teach."""
     beside: str = ""
     """What to do with data of another pairing, for the sentence that refuses it."""
 
@@ -48,6 +50,17 @@ METHODS = (
         beside="or method to cyclegan",
         citation="Isola P, Zhu JY, Zhou T, Efros AA. Image-to-image translation with conditional "
         "adversarial networks. CVPR 2017, arXiv 1611.07004.",
+    ),
+    MethodInfo(
+        "i2sb",
+        "Schrödinger bridge (I2SB)",
+        "For the pairs of Pix2Pix, without an adversary: steadier to teach, and it draws from what "
+        "is likely where the stain is open; each of its steps costs a whole generator's pass.",
+        pairings=("paired", "self"),
+        families=("bridge",),
+        beside="or method to cyclegan",
+        citation="Liu GH, Vahdat A, Huang DA, Theodorou EA, Nie W, Anandkumar A. I2SB: "
+        "Image-to-image Schrödinger bridge. ICML 2023, arXiv 2302.05872.",
     ),
 )
 

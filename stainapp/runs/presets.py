@@ -103,6 +103,10 @@ def _resunet(ngf: int) -> Arch:
     return Arch(family="resunet", blocks=6, ngf=ngf, norm="none")
 
 
+def _bridge(ngf: int) -> Arch:
+    return Arch(family="bridge", in_channels=6, ngf=ngf, mults=(1, 2, 4), blocks=4, norm="none")
+
+
 METHODS: Mapping[MethodName, _Method] = {
     # Zhu et al. 2017, section 7.1
     "cyclegan": _Method(_resnet, _resnet(64, blocks=9)),
@@ -111,5 +115,11 @@ METHODS: Mapping[MethodName, _Method] = {
         _resunet,
         Arch(family="unet", ngf=64, norm="batch", dropout=True, downs=8),
         {"pool": 0, "judge_images": 1},
+    ),
+    # Liu et al. 2023, appendix C, but for the network: theirs is for no live view
+    "i2sb": _Method(
+        _bridge,
+        _bridge(64),
+        {"pool": 0, "judge_images": 1, "betas": (0.9, 0.999), "rate": 2e-4},
     ),
 }

@@ -17,7 +17,7 @@ from typing import Any, Literal
 import tomli_w
 
 from stainapp.errors import RecipeError
-from stainapp.models.card import Arch
+from stainapp.models.card import Arch, Bridge
 from stainapp.runs.methods import MethodName, Pairing, method_info
 from stainapp.slides.scale import COARSEST_MPP, FINEST_MPP
 from stainapp.strict import build
@@ -305,6 +305,8 @@ class Recipe:
     data: Data
     losses: Losses = field(default_factory=Losses)
     training: Training = field(default_factory=Training)
+    bridge: Bridge = field(default_factory=Bridge)
+    """I2SB: the bridge that is taught, and how it is walked along when staining."""
 
     def __post_init__(self) -> None:
         for place, problems in self._places():
@@ -326,6 +328,7 @@ class Recipe:
             ("losses: ", self.losses.problems()),
             ("training: ", self.training.problems()),
             ("network: ", _network_problems(self.network) if self.network else []),
+            ("bridge: ", self.bridge.problems()),
             ("", self._method_problems()),
         ]
 
@@ -338,6 +341,15 @@ class Recipe:
                 pairing not in info.pairings,
                 f"{self.method} does not learn from {pairing} data; "
                 f"set data.pairing to {wanted}{otherwise}",
+            ),
+            (
+                self.network is not None and self.network.family not in info.families,
+                f"{self.method} does not teach a {self.network and self.network.family}; "
+                f"set network.family to {' or '.join(info.families)}",
+            ),
+            (
+                "bridge" in info.families and self.bridge.cond != "x1",
+                "bridge.cond is x1 in training; leave it out",
             ),
         ]
 
@@ -450,10 +462,19 @@ def _plain(value: Any) -> Any:
 
 
 def _network_problems(arch: Arch) -> list[Problem]:
+    bridge = arch.family == "bridge"
     return [
         (
-            (arch.in_channels, arch.out_channels) != (3, 3),
+            not bridge and (arch.in_channels, arch.out_channels) != (3, 3),
             "in_channels and out_channels are 3 in training; leave them out",
+        ),
+        (
+            bridge and (arch.in_channels, arch.out_channels) != (6, 3),
+            "in_channels of a bridge is 6 in training, the state and the source",
+        ),
+        (
+            bridge and not (1 <= len(arch.mults) <= 6 and all(1 <= m <= 64 for m in arch.mults)),
+            "mults of a bridge names each level's channels; choose such as [1, 2, 4]",
         ),
         _range("ngf", arch.ngf, 1, 1024),
         _range("blocks", arch.blocks, 0, 64),
