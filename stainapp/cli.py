@@ -129,6 +129,10 @@ def _add_models(to: "Subparsers") -> None:
     imports.add_argument("--mpp", type=_positive, required=True, help="scale it was trained at")
     imports.add_argument("--norm-mode", choices=("frozen", "running", "batch", "none"))
     imports.add_argument("--licence", default="")
+    bridge = imports.add_argument_group("for I2SB", "as its training was told; see options.pkl")
+    bridge.add_argument("--beta-max", type=_positive, metavar="B", help="0.3, or 1.0 for OT-ODE")
+    bridge.add_argument("--ot-ode", action="store_true", help="its way is the mean, without noise")
+    bridge.add_argument("--nfe", type=int, metavar="N", help="steps when staining; by default 4")
     imports.set_defaults(run=commands.models_import)
     for verb in (listing, show, check, imports):
         verb.add_argument("--json", action="store_true", default=argparse.SUPPRESS)

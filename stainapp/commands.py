@@ -140,11 +140,14 @@ def models_check(args: argparse.Namespace) -> int:
 
 
 def models_import(args: argparse.Namespace) -> int:
+    from stainapp.models.card import Bridge
     from stainapp.models.checkpoints import import_checkpoint
     from stainapp.models.store import plain_id
     from stainapp.settings import home
 
     model_id = args.id or plain_id(args.file)
+    said = {"beta_max": args.beta_max, "ot_ode": args.ot_ode or None, "nfe": args.nfe}
+    told = {name: value for name, value in said.items() if value is not None}
     card = import_checkpoint(
         args.file,
         home() / "models",
@@ -154,6 +157,7 @@ def models_import(args: argparse.Namespace) -> int:
         target_stain=args.target_stain,
         mpp=args.mpp,
         norm_mode=args.norm_mode,
+        bridge=Bridge(**told) if told else None,
         licence=args.licence,
     )
     if args.json:

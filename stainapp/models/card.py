@@ -73,7 +73,8 @@ class Bridge:
     interval: int = 1000
     """Times between target and source."""
     beta_max: float = 0.3
-    """The noise's rate in the middle, over the whole interval; 1.0 is usual with `ot_ode`."""
+    """What the noise's rate, over the whole interval, heads for until it turns back half way;
+    1.0 is usual with `ot_ode`."""
     beta_min: float = 1e-4
     """Its rate at either end, of one time."""
     ot_ode: bool = False

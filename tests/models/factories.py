@@ -87,7 +87,7 @@ def pixel_model(folder: Path, **changes: Any) -> Path:
 
 def bridge_model(folder: Path, **changes: Any) -> Path:
     """Write a small bridge of four steps."""
-    arch = Arch(family="bridge", in_channels=6, ngf=8, mults=(1, 2), blocks=1, norm="none")
+    arch = Arch(family="bridge", in_channels=6, ngf=4, mults=(1, 2), blocks=1, norm="none")
     values = {"tile": 256, "halo": 64, "multiple": 2, "bridge": Bridge(nfe=4)}
     return network_model(folder, arch, **(values | changes))
 
@@ -287,8 +287,6 @@ MODELS: dict[str, Callable[[Path], Path]] = {
     "unet": unet_model,
     "pixel": pixel_model,
     "bridge": bridge_model,
-    "bridge in one step": lambda folder: bridge_model(folder, bridge=Bridge(nfe=1)),
-    "adm": adm_model,
 }
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from stainapp.runs.methods import METHODS, MethodName
+from stainapp.runs.methods import METHODS, MethodName, method_info
 from stainapp.runs.presets import KINDS, NAMES, Kind, fine_tuned, preset
 from stainapp.runs.recipe import Data, Made, Origin, Recipe, read_recipe, write_recipe
 
@@ -31,7 +31,7 @@ def test_each_preset_survives_being_written_and_read(
         model=Made(id="a", name="A", source_stain="H&E", target_stain="PAS", mpp=0.5),
         network=chosen.network,
         data=Data(
-            pairing="paired" if method == "pix2pix" else "unpaired",
+            pairing=method_info(method).pairings[0],
             source=(Origin(slide="phantom:he"),),
             target=(Origin(slide="phantom:pas"),),
             tile_px=chosen.tile_px,

@@ -1,26 +1,31 @@
 """Recipes over the phantom that are learnt in seconds, so that a test can train for real."""
 
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 from stainapp.models.card import Arch
+from stainapp.runs.methods import MethodName, method_info
 from stainapp.runs.recipe import Data, Losses, Made, Origin, Recipe, Training
 
 SIDE = 512
 AREAS = {"train": (0.0, 0.0, 256.0, 512.0), "validation": (256.0, 0.0, 256.0, 512.0)}
 SMALL_RESNET = Arch(family="resnet", blocks=1, ngf=4, upsampling="resize")
 SMALL_RESUNET = Arch(family="resunet", blocks=1, ngf=4, norm="none")
+SMALL_BRIDGE = Arch(family="bridge", in_channels=6, blocks=1, ngf=4, mults=(1, 2), norm="none")
 
 
 def small(
-    method: Literal["cyclegan", "pix2pix"] = "pix2pix",
+    method: MethodName = "pix2pix",
     *,
-    network: Arch = SMALL_RESNET,
+    network: Arch | None = None,
     losses: Losses = Losses(),  # noqa: B008 - frozen
     **training: Any,
 ) -> Recipe:
-    """Return a recipe whose training differs from a few small steps as ``training`` says."""
-    paired = method == "pix2pix"
+    """Return a recipe whose training differs from a few small steps as ``training`` says.
+
+    Without a network it has the first of `networks_of`.
+    """
+    paired = "unpaired" not in method_info(method).pairings
     target_seed = 3 if paired else 4
     few = Training(
         images=6,
@@ -36,7 +41,7 @@ def small(
         method=method,
         seed=5,
         model=Made(id="small", name="Small", source_stain="H&E", target_stain="PAS", mpp=0.5),
-        network=network,
+        network=network or networks_of(method)[0],
         data=Data(
             pairing="paired" if paired else "unpaired",
             source=_origins(f"phantom:he:{SIDE}:3"),
@@ -49,6 +54,13 @@ def small(
         losses=losses,
         training=replace(few, **training),
     )
+
+
+def networks_of(method: MethodName) -> tuple[Arch, ...]:
+    """Return small networks that a method teaches."""
+    if "bridge" in method_info(method).families:
+        return (SMALL_BRIDGE,)
+    return SMALL_RESNET, SMALL_RESUNET
 
 
 def _origins(slide: str) -> tuple[Origin, ...]:
