@@ -213,7 +213,10 @@ class ModelCard:
                 f"{WEIGHTS_FILE} has no sha256",
             ),
             (bool(unsafe), f"{unsafe} is not a plain file name"),
-            (walked != (self.bridge is not None), "bridge is for a network of a bridge, and only"),
+            (
+                walked != (self.bridge is not None),
+                "bridge is for networks of bridges, which need it",
+            ),
             (
                 walked and self.arch is not None and self.arch.in_channels != sees,
                 f"a bridge of these values needs {sees} in_channels",
