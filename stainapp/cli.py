@@ -89,6 +89,7 @@ def _add_view(to: "Subparsers") -> None:
     view.add_argument("--zoom", type=_magnification, metavar="Z", help="magnification, up to 40")
     view.add_argument("--rotate", type=_finite, default=0.0, metavar="DEGREES")
     view.add_argument("--fade", type=_share, default=1.0, metavar="0..1", help="share of virtual")
+    _add_strength(view)
     view.add_argument("--device", help="auto, cpu, cuda, cuda:<n> or mps")
     view.add_argument("--theme", choices=("system", "light", "dark"))
     view.add_argument("--size", type=_size, metavar="WxH", help="size of the window")
@@ -134,6 +135,10 @@ def _add_models(to: "Subparsers") -> None:
         default="stainer",
         help="a segmenter gives the probability of nuclei instead of a picture",
     )
+    bridge = imports.add_argument_group("for I2SB", "as its training was told; see options.pkl")
+    bridge.add_argument("--beta-max", type=_positive, metavar="B", help="0.3, or 1.0 for OT-ODE")
+    bridge.add_argument("--ot-ode", action="store_true", help="its way is the mean, without noise")
+    bridge.add_argument("--nfe", type=int, metavar="N", help="steps when staining; by default 4")
     imports.set_defaults(run=commands.models_import)
     for verb in (listing, show, check, imports):
         verb.add_argument("--json", action="store_true", default=argparse.SUPPRESS)
@@ -152,6 +157,7 @@ def _add_stain(to: "Subparsers") -> None:
     )
     stain.add_argument("--mpp", type=_positive, metavar="M", help="scale of the slides")
     stain.add_argument("--template", type=Path, metavar="IMAGE", help="normalise to this image")
+    _add_strength(stain)
     stain.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:<n> or mps")
     stain.add_argument("--precision", default="auto", choices=("auto", "fp32", "bf16", "fp16"))
     stain.add_argument(
@@ -163,6 +169,16 @@ def _add_stain(to: "Subparsers") -> None:
     stain.add_argument("--resume", action="store_true", help="go on where an export stopped")
     stain.add_argument("--overwrite", action="store_true", help="replace files that exist")
     stain.set_defaults(run=commands.stain)
+
+
+def _add_strength(to: argparse.ArgumentParser) -> None:
+    to.add_argument(
+        "--strength",
+        type=_share,
+        default=1.0,
+        metavar="0..1",
+        help="how much of the stain",
+    )
 
 
 def _add_train(to: "Subparsers") -> None:

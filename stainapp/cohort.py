@@ -52,6 +52,8 @@ class StainJob:
     device: str = "auto"
     precision: str = "auto"
     template: Path | None = None
+    strength: float = 1.0
+    """How much of the stain there is, 0..1."""
     choices: ExportChoices = ExportChoices()
 
 
@@ -94,7 +96,7 @@ def stain_slide(
         if misfit:
             say(f"{source.info.path.name}: {stainer.card.id} may not fit: {misfit}.")
         state = calibrate_slide(source, stainer, cache=home() / "calibrations", token=token)
-        with closing(VirtualSlide(source, stainer, state)) as virtual:
+        with closing(VirtualSlide(source, stainer, state, strength=job.strength)) as virtual:
             export_virtual(
                 virtual,
                 job.target,

@@ -45,6 +45,7 @@ def view(args: argparse.Namespace) -> int:
             zoom=args.zoom,
             rotate=args.rotate,
             fade=args.fade,
+            strength=args.strength,
             device=args.device,
             theme=args.theme,
             size=args.size,
@@ -142,11 +143,14 @@ def models_check(args: argparse.Namespace) -> int:
 
 
 def models_import(args: argparse.Namespace) -> int:
+    from stainapp.models.card import Bridge
     from stainapp.models.checkpoints import import_checkpoint
     from stainapp.models.store import plain_id
     from stainapp.settings import home
 
     model_id = args.id or plain_id(args.file)
+    said = {"beta_max": args.beta_max, "ot_ode": args.ot_ode or None, "nfe": args.nfe}
+    told = {name: value for name, value in said.items() if value is not None}
     card = import_checkpoint(
         args.file,
         home() / "models",
@@ -156,6 +160,7 @@ def models_import(args: argparse.Namespace) -> int:
         target_stain=args.target_stain,
         mpp=args.mpp,
         norm_mode=args.norm_mode,
+        bridge=Bridge(**told) if told else None,
         licence=args.licence,
         kind=args.kind,
     )
@@ -191,6 +196,7 @@ def stain(args: argparse.Namespace) -> int:
                 device=args.device,
                 precision=args.precision,
                 template=args.template,
+                strength=args.strength,
                 choices=choices,
             )
             try:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TypeAlias
 
 import torch
@@ -11,7 +12,7 @@ from torch import nn
 
 from stainapp.errors import ModelError, RecipeError
 from stainapp.models import networks
-from stainapp.models.card import WEIGHTS_FILE, Arch
+from stainapp.models.card import WEIGHTS_FILE, Arch, Bridge
 from stainapp.models.network_stainer import STATISTICS, TEMPLATE
 from stainapp.models.store import Found, default_store
 from stainapp.runs.methods import MethodName, method_info
@@ -23,6 +24,7 @@ from training.dcgmm import Dcgmm
 from training.discriminators import PatchDiscriminator, bound
 from training.export import HEADS_FILE, JUDGE_FILE
 from training.first_weights import initialise
+from training.i2sb import I2sb
 from training.method import HEADS, Method, Setting
 from training.pix2pix import Pix2Pix
 from training.tensors import memory_format
@@ -42,6 +44,7 @@ TAUGHT: Mapping[MethodName, Make] = {
     "asp": Cut,
     "unet": UNetRegression,
     "dcgmm": Dcgmm,
+    "i2sb": I2sb,
 }
 NEAR_MPP = 0.1
 """Largest relative difference between a parent's scale and the recipe's."""
@@ -99,13 +102,23 @@ def arch_of(recipe: Recipe) -> Arch:
             )
         if card.arch.family not in method_info(recipe.method).families:
             raise RecipeError(
-                f"{recipe.method} does not teach a network of the family of {card.id!r}, "
-                f"{card.arch.family}; choose another parent or method."
+                f"The parent {card.id!r} is a {card.arch.family}, which {recipe.method} does not "
+                "teach; choose another parent or method."
+            )
+        if card.bridge is not None and _taught(card.bridge) != _taught(recipe.bridge):
+            raise RecipeError(
+                f"The recipe's bridge differs from that of its parent {card.id!r}; "
+                "write the card's bridge into it."
             )
         return card.arch
     if recipe.network is None:
         raise RecipeError("The recipe has neither a parent nor a [network]; add one of them.")
     return recipe.network
+
+
+def _taught(bridge: Bridge) -> Bridge:
+    """Return a bridge without what may change once it is taught."""
+    return replace(bridge, nfe=1, seed=0)
 
 
 def parent_of(name: str) -> Found:

@@ -124,12 +124,14 @@ def _each_slide(slides: Sequence[str], count: int) -> list[NDArray[np.intp]]:
 
 
 def _stained(stainer: Stainer, tiles: Tiles) -> Tiles:
+    side = np.arange(len(tiles)) * tiles.shape[2]  # by side, so that each has noise of its own
+    at = np.stack([side, np.zeros_like(side)], axis=1)
     count = stainer.card.calibrate.tiles
     chosen = np.linspace(0, len(tiles) - 1, min(count, len(tiles))).round().astype(int)
     state = stainer.calibrate(tiles[chosen])
     if stainer.card.background == "model":
-        return stainer.predict(tiles, state)
-    return keeping_glass(lambda some: stainer.predict(some, state), glass_of(tiles))(tiles)
+        return stainer.predict(tiles, state, at=at)
+    return keeping_glass(lambda some: stainer.predict(some, state, at=at), glass_of(tiles))(tiles)
 
 
 def judge_model(subject: Subject, instruments: Instruments | None = None) -> Verdict:

@@ -17,7 +17,8 @@ from torch import Tensor
 
 from stainapp import __version__
 from stainapp.models import mixture, networks, slide_norm
-from stainapp.models.card import WEIGHTS_FILE, Arch, ModelCard, sha256_of
+from stainapp.models.bridge import applied
+from stainapp.models.card import WEIGHTS_FILE, Arch, Bridge, ModelCard, sha256_of
 from stainapp.models.network_stainer import STATISTICS, TEMPLATE
 from stainapp.models.stainer import Tiles
 from stainapp.runs.methods import method_info
@@ -110,11 +111,12 @@ def _stored(arch: Arch, taught: Taught, recipe: Recipe) -> tuple[dict[str, Tenso
     x = to_network(taught.tiles, "cpu", grey=recipe.data.pairing == "self")
     goal = None if taught.template is None else to_network(taught.template, "cpu")
     full = {name: w.detach().float().cpu().contiguous() for name, w in taught.weights.items()}
-    exact, statistics = _run(arch, full, x, goal)
+    bridge = _bridge(recipe, arch)
+    exact, statistics = _run(arch, full, x, goal, bridge)
     if not recipe.model.half:
         return {**full, **statistics}, False
     half = {name: w.half() for name, w in full.items()}
-    rounded, coarse = _run(arch, {name: w.float() for name, w in half.items()}, x, goal)
+    rounded, coarse = _run(arch, {name: w.float() for name, w in half.items()}, x, goal, bridge)
     off = np.abs(exact.astype(np.int16) - rounded).max()
     if off > HALF_TOLERANCE:
         return {**full, **statistics}, False
@@ -123,7 +125,7 @@ def _stored(arch: Arch, taught: Taught, recipe: Recipe) -> tuple[dict[str, Tenso
 
 @torch.inference_mode()
 def _run(
-    arch: Arch, weights: dict[str, Tensor], x: Tensor, goal: Tensor | None
+    arch: Arch, weights: dict[str, Tensor], x: Tensor, goal: Tensor | None, bridge: Bridge | None
 ) -> tuple[Tiles, dict[str, Tensor]]:
     """Return what a generator makes of tiles, and the statistics it took on the way."""
     net = networks.build(arch)
@@ -133,9 +135,13 @@ def _run(
     if arch.family == "dcgmm" and goal is not None:
         found = {TEMPLATE + name: a for name, a in mixture.take_template(net, goal).items()}
     with slide_norm.calibrating(net):
-        made = from_network(net(x))
+        made = from_network(applied(net, x, bridge))
     found |= {STATISTICS + name: array for name, array in slide_norm.statistics(net).items()}
     return made, {name: torch.from_numpy(array) for name, array in found.items()}
+
+
+def _bridge(recipe: Recipe, arch: Arch) -> Bridge | None:
+    return recipe.bridge if arch.of_bridge else None
 
 
 def _card(
@@ -149,7 +155,8 @@ def _card(
     made, ids = recipe.model, model_ids(recipe)
     forward = direction == "forward"
     stains = (made.source_stain, made.target_stain)
-    tile, halo, multiple, blend = networks.tiling(arch)
+    bridge = _bridge(recipe, arch)
+    tile, halo, multiple, blend = networks.tiling(arch, bridge.nfe if bridge else 1)
     back = ids.get("inverse" if forward else "forward")
     limits = made.limits or limits_of(recipe)
     name = made.name if forward else made.inverse_name or f"{stains[1]} to {stains[0]} ({made.id})"
@@ -158,6 +165,7 @@ def _card(
         name=name,
         method=recipe.method,
         arch=arch,
+        bridge=bridge,
         source_stain=stains[0] if forward else stains[1],
         target_stain=stains[1] if forward else stains[0],
         tissue=made.tissue,

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from stainapp.models.blocks import ResidualBlock
+from stainapp.models.bridge_nets import BridgeUnet, TimedBlock
 from stainapp.models.networks import ResUnetGenerator
 
 CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
@@ -17,26 +18,42 @@ def initialise(net: nn.Module, generator: torch.Generator) -> nn.Module:
     Without, the scale of what a layer gives is that of its weights: their variance is 2 / inputs,
     as for ReLUs (He et al. 2015), and each residual block begins as nothing added (Zhang et al.
     2019, Fixup). A ResUNet begins near to handing its input through, but not so near that a cycle
-    loss, which is least there, holds it.
+    loss, which is least there, holds it; a network of a bridge, near to saying that nothing is off.
     """
     normed = any(isinstance(module, NORMS) for module in net.modules())
     for module in net.modules():
-        if isinstance(module, CONVOLUTIONS):
-            if normed:
-                nn.init.normal_(module.weight, 0.0, 0.02, generator=generator)
-            else:
-                nn.init.kaiming_normal_(module.weight, generator=generator)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-        elif isinstance(module, nn.BatchNorm2d):
-            nn.init.normal_(module.weight, 1.0, 0.02, generator=generator)
-            nn.init.zeros_(module.bias)
+        _draw(module, generator, normed=normed)
     for module in net.modules():
         if isinstance(module, ResidualBlock) and not normed:
             nn.init.zeros_(_last_convolution(module).weight)
-        if isinstance(module, ResUnetGenerator):
-            nn.init.normal_(_last_convolution(module.leave).weight, 0.0, 0.02, generator=generator)
+        for small in _nearly_nothing(module):
+            nn.init.normal_(small.weight, 0.0, 0.02, generator=generator)
     return net
+
+
+def _draw(module: nn.Module, generator: torch.Generator, *, normed: bool) -> None:
+    if isinstance(module, CONVOLUTIONS):
+        if normed:
+            nn.init.normal_(module.weight, 0.0, 0.02, generator=generator)
+        else:
+            nn.init.kaiming_normal_(module.weight, generator=generator)
+    elif isinstance(module, nn.Linear):
+        nn.init.xavier_normal_(module.weight, generator=generator)
+    elif isinstance(module, nn.BatchNorm2d):
+        nn.init.normal_(module.weight, 1.0, 0.02, generator=generator)
+    else:
+        return
+    if module.bias is not None:
+        nn.init.zeros_(module.bias)
+
+
+def _nearly_nothing(module: nn.Module) -> list[nn.Conv2d | nn.Linear]:
+    """Return the layers of a module that begin as adding hardly anything."""
+    if isinstance(module, ResUnetGenerator):
+        return [_last_convolution(module.leave)]
+    if isinstance(module, TimedBlock):
+        return [module.last, module.timed]
+    return [module.leave] if isinstance(module, BridgeUnet) else []
 
 
 def _last_convolution(net: nn.Module) -> nn.Conv2d:

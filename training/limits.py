@@ -16,14 +16,21 @@ BY_LINE = (
 )
 
 
+BY_METHOD = {
+    "i2sb": "It samples: with more than one step it draws one of the pictures that are likely, by "
+    "noise fixed to the place on the slide. A view repeats exactly; another seed shows another.",
+}
+
+
 def limits_of(recipe: Recipe) -> tuple[str, ...]:
-    """Return a sentence on what was seen and one on how, each true of any such training."""
+    """Return sentences on what was seen and on how, each true of any such training."""
     origins = (*recipe.data.source, *recipe.data.target)
     slides = {one.slide for one in origins if one.slide and one.split != "validation"}
     seen = f"from {_counted(len(slides))}" if slides else "from the images of its data set alone"
     limits = (
         f"Learnt {seen}: on other tissue, stainings and scanners it may be wrong.",
         method_info(recipe.method).limit or BY_PAIRING[recipe.data.pairing],
+        *([BY_METHOD[recipe.method]] if recipe.method in BY_METHOD else []),
     )
     return (*limits, BY_LINE) if recipe.data.volume_target else limits
 

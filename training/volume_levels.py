@@ -93,7 +93,8 @@ class Levels:
             255 / (self.high - self.low)
         )
         sound = np.nan_to_num(share, copy=False, nan=0.0, posinf=255.0, neginf=0.0)
-        return np.rint(sound.clip(0, 255)).astype(np.uint8)
+        levels: NDArray[np.uint8] = np.rint(sound.clip(0, 255)).astype(np.uint8)
+        return levels
 
 
 def levels_of(

@@ -14,7 +14,7 @@ from stainapp.models.background import tissue_share, with_glass
 from stainapp.models.card import ModelCard
 from stainapp.models.preview import PreviewSlide, fit_lut
 from stainapp.models.slide_state import SlideState
-from stainapp.models.stainer import Stainer, Tiles
+from stainapp.models.stainer import Places, Stainer, Tiles
 from stainapp.models.survey import survey
 from stainapp.models.working_scale import WorkingScale
 from stainapp.slides.reader import RgbImage, SlideReader
@@ -57,8 +57,8 @@ def calibrate_slide(
         return known
     card = stainer.card
     side = _rounded_up(card.calibrate.tile_px, card.multiple)
-    tiles = tissue_tiles(source, card, card.calibrate.tiles, side, token, progress)
-    state = _calibrated(source, stainer, tiles, token)
+    tiles, at = tissue_tiles(source, card, card.calibrate.tiles, side, token, progress)
+    state = _calibrated(source, stainer, tiles, at, token)
     if cache:
         try:
             state.save(_path(cache, source, stainer))
@@ -90,20 +90,20 @@ def quick_preview(
     side = _rounded_up(PREVIEW_SIDE_PX, stainer.card.multiple)
     few = stainer.device == "cpu" and not stainer.card.pixelwise
     count = max(1, PREVIEW_CPU_PX // side**2) if few else PREVIEW_TILES
-    tiles = tissue_tiles(source, stainer.card, count, side, token)
-    state = _calibrated(source, stainer, tiles, token)
+    tiles, at = tissue_tiles(source, stainer.card, count, side, token)
+    state = _calibrated(source, stainer, tiles, at, token)
     assert state.lut is not None
     return PreviewSlide(source, state.lut)
 
 
 def _calibrated(
-    source: SlideReader, stainer: Stainer, tiles: Tiles, token: CancelToken | None
+    source: SlideReader, stainer: Stainer, tiles: Tiles, at: Places, token: CancelToken | None
 ) -> SlideState:
     """Return a state with its preview, from tissue or, on a blank slide, from the model alone."""
     glass = survey(source).glass
     kept = glass if stainer.card.background == "pass" else None
     if len(tiles):
-        state, stained = stainer.calibrate_and_predict(tiles, token)
+        state, stained = stainer.calibrate_and_predict(tiles, token, at=at)
         tiles = tiles[: len(stained)]
         if kept:
             pairs = zip(stained, tiles, strict=True)
@@ -126,22 +126,25 @@ def tissue_tiles(
     side: int,
     token: CancelToken | None = None,
     progress: Progress | None = None,
-) -> Tiles:
-    """Return ``(N, side, side, 3)`` of tissue at the network's scale; none on a blank slide."""
+) -> tuple[Tiles, Places]:
+    """Return ``(N, side, side, 3)`` of tissue at the network's scale, and where they lie.
+
+    None of them on a blank slide.
+    """
     # a pixelwise method knows no scale: the finest level's own pixels do
     mpp = None if card.pixelwise else card.mpp
     scale = WorkingScale(source, 1.0) if mpp is None else WorkingScale.at(source, mpp)
     places = survey(source).tissue(count, side * scale.step, card.calibrate.min_tissue)
+    at = [(round(place.x / scale.step), round(place.y / scale.step)) for place in places]
     tiles: list[RgbImage] = []
-    for number, place in enumerate(places):
+    for number, (i, j) in enumerate(at):
         if token is not None:
             token.check()
-        tiles.append(
-            scale.read(round(place.x / scale.step), round(place.y / scale.step), side, side)
-        )
+        tiles.append(scale.read(i, j, side, side))
         if progress is not None:
             progress(number + 1, len(places))
-    return np.stack(tiles) if tiles else np.empty((0, side, side, 3), np.uint8)
+    found = np.stack(tiles) if tiles else np.empty((0, side, side, 3), np.uint8)
+    return found, np.array(at, np.int64).reshape(-1, 2)
 
 
 def _path(cache: Path, source: SlideReader, stainer: Stainer) -> Path:

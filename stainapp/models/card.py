@@ -32,7 +32,7 @@ STAINS = ("H&E", "PAS", "DAB", "haematoxylin", "unstained", "grey", "fluorescenc
 class Arch:
     """A network's shape: all that `stainapp.models.networks.build` needs to know."""
 
-    family: Literal["resnet", "resunet", "unet", "pixel", "dcgmm"]
+    family: Literal["resnet", "resunet", "unet", "pixel", "dcgmm", "bridge", "adm"]
     in_channels: int = 3
     out_channels: int = 3
     ngf: int = 64
@@ -54,6 +54,61 @@ class Arch:
     """Pixelwise: 1 x 1 convolutions."""
     classes: int = 4
     """DCGMM: classes of tissue that are told apart."""
+    mults: tuple[int, ...] = ()
+    """Bridge and ADM: channels of each level, in those of the first layer."""
+    attention: tuple[int, ...] = ()
+    """ADM: reductions at which there is attention, such as 8, 16, 32."""
+    head: int = 64
+    """ADM: channels of an attention head."""
+
+    @property
+    def of_bridge(self) -> bool:
+        """Whether it is a step of a bridge rather than a generator: it takes the time as well."""
+        return self.family in ("bridge", "adm")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bridge:
+    """How a network of a bridge is walked along: see `stainapp.models.bridge`.
+
+    Liu et al. 2023 (I2SB, arXiv 2302.05872). All but `nfe` and `seed` are as it was taught.
+    """
+
+    interval: int = 1000
+    """Times between target and source."""
+    beta_max: float = 0.3
+    """What the noise's rate, over the whole interval, heads for until it turns back half way;
+    1.0 is usual with `ot_ode`."""
+    beta_min: float = 1e-4
+    """Its rate at either end, of one time."""
+    ot_ode: bool = False
+    """Whether the way is the mean alone, without chance (the paper's section 3.3)."""
+    cond: Literal["x1", "none"] = "x1"
+    """Whether the network sees the source at each step, or the state alone."""
+    nfe: int = 4
+    """Evaluations of the network when staining."""
+    t0: float = 1e-4
+    """What the network is told of the first time, as a share of the interval."""
+    seed: int = 0
+    """Of the noise when staining."""
+
+    def problems(self) -> list[tuple[bool, str]]:
+        """Return whether each thing is wrong, and what."""
+        least, most = self.beta_min, self.beta_max
+        return [
+            (
+                not 2 <= self.interval <= 100_000 or self.interval % 2 != 0,
+                f"interval cannot be {self.interval}; choose an even number from 2 to 100000",
+            ),
+            (not 0 < most <= 100, f"beta_max cannot be {most:g}; choose above 0, such as 0.3"),
+            (not 0 < least <= 0.1, f"beta_min cannot be {least:g}; choose above 0, such as 0.0001"),
+            (
+                not 1 <= self.nfe < self.interval,
+                f"nfe cannot be {self.nfe}; choose 1 to {self.interval - 1}",
+            ),
+            (not 0 <= self.t0 < 1, f"t0 cannot be {self.t0:g}; choose from 0 to below 1"),
+            (not 0 <= self.seed < 2**63, f"seed cannot be {self.seed}; choose 0 or more"),
+        ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +149,8 @@ class ModelCard:
     arch: Arch | None = None
     """The network; None for a `classic` method."""
     classic: Classic | None = None
+    bridge: Bridge | None = None
+    """How the network is walked along, where it is one of a bridge; None for a generator."""
     source_stain: str
     """One of `STAINS`, another stain's name, or "any"."""
     target_stain: str
@@ -141,6 +198,8 @@ class ModelCard:
 
     def _problems(self) -> list[tuple[bool, str]]:
         needs_mpp = self.arch is not None and self.arch.family != "pixel"
+        walked = self.arch is not None and self.arch.of_bridge
+        sees = 6 if self.bridge is not None and self.bridge.cond == "x1" else 3
         unsafe = [name for name in self.files if Path(name).name != name or name in ("", "..")]
         return [
             (
@@ -167,6 +226,15 @@ class ModelCard:
                 and (self.arch is None or self.arch.out_channels not in (1, 3)),
                 "a segmenter needs a network with one or three output channels",
             ),
+            (
+                walked != (self.bridge is not None),
+                "bridge is for networks of bridges, which need it",
+            ),
+            (
+                walked and self.arch is not None and self.arch.in_channels != sees,
+                f"a bridge of these values needs {sees} in_channels",
+            ),
+            *((wrong, f"bridge: {why}") for wrong, why in (self.bridge or Bridge()).problems()),
         ]
 
     @property

@@ -20,7 +20,8 @@ from stainapp.errors import ImportRefusedError
 from stainapp.models import pickle_outline
 from stainapp.models.pickle_outline import TensorOutline
 
-MAX_FILE_BYTES = 2_500_000_000
+MAX_FILE_BYTES = 5_000_000_000
+"""The network of I2SB and its averages take 4.4 GB."""
 MAX_OUTLINE_BYTES = 4_000_000
 """Of a pickle, or of a zip's directory; a state dict of a thousand tensors needs a tenth."""
 MAX_MEMBERS = 20_000
@@ -85,8 +86,11 @@ def load(path: Path) -> object:
     """
     outline(path)
     try:
-        if _head(path).startswith((b"PK", _LEGACY_MAGIC)):
-            return torch.load(path, map_location="cpu", weights_only=True)
+        head = _head(path)
+        if head.startswith((b"PK", _LEGACY_MAGIC)):
+            # mapped, so that what is not used of it takes no memory
+            mapped = head.startswith(b"PK")
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
         return load_file(path, device="cpu")
     except Exception as error:
         raise ImportRefusedError(

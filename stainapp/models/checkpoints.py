@@ -19,7 +19,16 @@ from torch.nn.functional import interpolate
 
 from stainapp.errors import ImportRefusedError, ModelError
 from stainapp.models import checkpoint_file, layouts
-from stainapp.models.card import WEIGHTS_FILE, Arch, Kind, ModelCard, sha256_of
+from stainapp.models.bridge import applied
+from stainapp.models.card import (
+    WEIGHTS_FILE,
+    Arch,
+    Bridge,
+    Calibration,
+    Kind,
+    ModelCard,
+    sha256_of,
+)
 from stainapp.models.layouts import detect
 from stainapp.models.networks import build, tiling
 from stainapp.models.pickle_outline import TensorOutline
@@ -44,6 +53,9 @@ class Suggestion:
     parameters: int
     notes: tuple[str, ...] = ()
     """What the names of the tensors cannot tell, and what is assumed."""
+
+    bridge: Bridge | None = None
+    """Of a network of a bridge: the usual values, which no weights tell."""
 
     @property
     def norm_mode(self) -> NormMode:
@@ -72,6 +84,7 @@ def suggest(path: Path) -> Suggestion:
         norm_modes=_norm_modes(arch, running=running),
         parameters=parameters,
         notes=_notes(arch),
+        bridge=Bridge(cond="x1" if arch.in_channels == 6 else "none") if arch.of_bridge else None,
     )
 
 
@@ -107,6 +120,7 @@ def import_checkpoint(  # noqa: PLR0913 - what the card must say and no file can
     target_stain: str,
     mpp: float | None,
     norm_mode: NormMode | None = None,
+    bridge: Bridge | None = None,
     method: str = "",
     tissue: tuple[str, ...] = (),
     licence: str = "",
@@ -124,6 +138,8 @@ def import_checkpoint(  # noqa: PLR0913 - what the card must say and no file can
         target_stain: what it makes of it.
         mpp: micrometres per pixel it was trained at; None for pixelwise networks only.
         norm_mode: one of `Suggestion.norm_modes`; None for the recommended one.
+        bridge: how the network of a bridge was taught; None for the usual values. Whether it
+            sees the source is told by its weights.
         method: replaces the suggested one.
         tissue: as in the card.
         licence: as in the card.
@@ -144,6 +160,10 @@ def import_checkpoint(  # noqa: PLR0913 - what the card must say and no file can
     if mode not in suggestion.norm_modes:
         allowed = " or ".join(suggestion.norm_modes)
         raise ImportRefusedError(f"{path.name} cannot use norm mode {mode!r}: choose {allowed}.")
+    if suggestion.bridge is None and bridge is not None:
+        raise ImportRefusedError(f"{path.name} is no network of a bridge: leave its values out.")
+    if suggestion.bridge is not None:
+        bridge = replace(bridge or suggestion.bridge, cond=suggestion.bridge.cond)
     tile, halo, multiple, blend = tiling(suggestion.arch)
     draft = ModelCard(
         id=id,
@@ -151,6 +171,8 @@ def import_checkpoint(  # noqa: PLR0913 - what the card must say and no file can
         kind=kind,
         method=method or suggestion.method,
         arch=suggestion.arch,
+        bridge=bridge,
+        calibrate=Calibration(tiles=4) if bridge else Calibration(),  # each costs many a step
         source_stain=source_stain,
         target_stain=target_stain,
         tissue=tissue,
@@ -184,17 +206,18 @@ def probe(network: nn.Module, card: ModelCard, where: str) -> None:
     ``network`` is changed: its norms are frozen.
     """
     arch = card.arch or Arch(family="pixel")
-    side = max(256, card.multiple)
+    side, channels = max(256, card.multiple), 3 if card.bridge else arch.in_channels
+    bridge = replace(card.bridge, nfe=1) if card.bridge else None
     generator = torch.Generator().manual_seed(0)
-    coarse = torch.randn(1, arch.in_channels, side // 16, side // 16, generator=generator)
-    noise = torch.randn(1, arch.in_channels, side, side, generator=generator)
+    coarse = torch.randn(1, channels, side // 16, side // 16, generator=generator)
+    noise = torch.randn(1, channels, side, side, generator=generator)
     tile = torch.tanh(interpolate(coarse, size=(side, side), mode="bilinear") + 0.2 * noise)
     freeze_norms(network)
     with torch.inference_mode():
         if card.norm_mode in ("frozen", "batch"):
             with calibrating(network):
                 network(tile)
-        answer = network(tile)
+        answer = applied(network, tile, bridge)
     if not torch.isfinite(answer).all() or answer.abs().max() > 2:
         raise ImportRefusedError(
             f"{where} gives numbers outside the range of pictures: its norm mode may be wrong, or "
@@ -273,10 +296,13 @@ def _norm_modes(arch: Arch, *, running: bool) -> tuple[NormMode, ...]:
 
 def _origin(arch: Arch, *, spectral: bool) -> tuple[str, str]:
     """Return the method, and whose published networks look like this."""
-    if arch.family == "pixel":
-        return "stainnet", "StainNet"
-    if arch.family == "unet":
-        return "pix2pix", "pix2pix"
+    of_family = {
+        "pixel": ("stainnet", "StainNet"),
+        "adm": ("i2sb", "I2SB"),
+        "unet": ("pix2pix", "pix2pix"),
+    }
+    if arch.family in of_family:
+        return of_family[arch.family]
     if spectral:
         return "asp", "ASP"
     if arch.downsampling == "antialias":
@@ -289,12 +315,21 @@ def _origin(arch: Arch, *, spectral: bool) -> tuple[str, str]:
 def _shape_in_words(arch: Arch) -> str:
     if arch.family == "pixel":
         return f"Pixelwise network, {arch.layers} layers"
+    if arch.of_bridge:
+        return f"Bridge of ADM's shape, {len(arch.mults)} levels"
     if arch.family == "unet":
         return f"U-Net generator for {2**arch.downs} px"
     return f"ResNet generator, {arch.blocks} blocks"
 
 
 def _notes(arch: Arch) -> tuple[str, ...]:
+    if arch.of_bridge:
+        return (
+            f"Attention heads of {arch.head} channels are assumed, as published; weights do not "
+            "tell.",
+            "Its rate of noise, and whether its way is drawn or its mean, are as said when it was "
+            "imported (beta_max and ot_ode in options.pkl, which is never opened).",
+        )
     if arch.family != "resnet":
         return ()
     notes = []

@@ -10,7 +10,7 @@ from stainapp.errors import ModelError
 from stainapp.models import normalisers
 from stainapp.models.card import ModelCard
 from stainapp.models.slide_state import SlideState
-from stainapp.models.stainer import Tiles
+from stainapp.models.stainer import Places, Tiles
 from stainapp.slides.reader import RgbImage
 
 
@@ -44,12 +44,20 @@ class ClassicStainer:
         return SlideState(arrays=arrays, tiles=len(tiles))
 
     def calibrate_and_predict(
-        self, tiles: Tiles, token: CancelToken | None = None
+        self, tiles: Tiles, token: CancelToken | None = None, *, at: Places | None = None
     ) -> tuple[SlideState, Tiles]:
         state = self.calibrate(tiles, token)
         return state, self.predict(tiles, state, token)
 
-    def predict(self, tiles: Tiles, state: SlideState, token: CancelToken | None = None) -> Tiles:
+    def predict(
+        self,
+        tiles: Tiles,
+        state: SlideState,
+        token: CancelToken | None = None,
+        *,
+        at: Places | None = None,
+        strength: float = 1.0,
+    ) -> Tiles:
         if token is not None:
             token.check()
         try:

@@ -11,12 +11,13 @@ from typing import Protocol, TypeVar
 import torch
 
 from stainapp.errors import ImportRefusedError
+from stainapp.models.bridge_nets import GROUPS
 from stainapp.models.card import Arch
 from stainapp.models.networks import build
 
 KNOWN_FAMILIES = (
     "ResNet generators of CycleGAN, StainGAN, CUT, ASP and PyramidPix2pix, "
-    "U-Net generators of pix2pix, and StainNet"
+    "U-Net generators of pix2pix, StainNet, and the U-Nets of I2SB"
 )
 
 MAX_BLOCKS = 64
@@ -43,12 +44,14 @@ T = TypeVar("T", bound=Shaped)
 def named_weights(contents: object, kind: type[T], where: str) -> dict[str, T]:
     """Return a checkpoint's tensors by the names that they have in the network.
 
-    One level of wrapping and the prefixes of training frameworks are taken off; counters and
+    Averages kept beside a network (`torch_ema`, as I2SB saves them) take its weights' places. One
+    level of wrapping and the prefixes of training frameworks are taken off; counters and
     the running statistics of instance norms, which no generator uses, are left out.
 
     Raises:
         ImportRefusedError: there is no dictionary of named tensors in it.
     """
+    contents = _averaged(contents, kind, where)
     inner = [contents.get(name) for name in _WRAPPERS] if isinstance(contents, dict) else []
     for found in (contents, *inner):
         if isinstance(found, dict) and found and _all_named(found, kind):
@@ -79,14 +82,16 @@ def detect(weights: Mapping[str, Shaped], where: str = "The checkpoint") -> Arch
         arch = _pixel(shapes, where)
     elif "model.model.0.weight" in shapes:
         arch = _unet(shapes, where)
+    elif "input_blocks.0.0.weight" in shapes and "time_embed.0.weight" in shapes:
+        arch = _adm(shapes, where)
     elif any(name.startswith("model.") and ".conv_block." in name for name in shapes):
         arch = _resnet(shapes, where)
     else:
         raise ImportRefusedError(_foreign(shapes, where))
-    if arch.out_channels != 3 or arch.in_channels not in (1, 3):
+    if arch.out_channels != 3 or arch.in_channels not in ((3, 6) if arch.of_bridge else (1, 3)):
         raise ImportRefusedError(
             f"{where} turns {arch.in_channels} channels into {arch.out_channels}: only networks "
-            "from grey or RGB to RGB can be imported."
+            "from grey or RGB to RGB, or of bridges from 3 or 6 channels to 3, can be imported."
         )
     _check_fit(arch, shapes, where)
     return arch
@@ -99,6 +104,28 @@ def has_running_statistics(weights: Mapping[str, object]) -> bool:
 
 def _all_named(found: dict[object, object], kind: type[T]) -> bool:
     return all(isinstance(k, str) and isinstance(v, kind) for k, v in found.items())
+
+
+def _averaged(contents: object, kind: type[T], where: str) -> object:
+    """Return the averages instead of the weights: they have no names, but the weights' order."""
+    ema = contents.get("ema") if isinstance(contents, dict) else None
+    if not isinstance(contents, dict) or not isinstance(ema, dict) or "shadow_params" not in ema:
+        return contents
+    net, averages = contents.get("net"), ema["shadow_params"]
+    fits = (
+        isinstance(net, dict)
+        and _all_named(net, kind)
+        and isinstance(averages, list)
+        and all(isinstance(one, kind) for one in averages)
+        and [tuple(w.shape) for w in net.values()] == [tuple(one.shape) for one in averages]
+    )
+    if not fits:
+        raise ImportRefusedError(
+            f"{where} has averages that do not fit its network: save the averaged network's "
+            "state_dict alone."
+        )
+    assert isinstance(net, dict)
+    return {"net": dict(zip(net, averages, strict=True))}
 
 
 def _without_prefixes(weights: Mapping[str, T]) -> dict[str, T]:
@@ -152,6 +179,45 @@ def _unet(shapes: Mapping[str, tuple[int, ...]], where: str) -> Arch:
     batch = len(shapes.get("model.model.1.model.2.weight", ())) == 1
     return Arch(family="unet", in_channels=first[1], out_channels=last[1], ngf=first[0],
                 norm="batch" if batch else "instance", downs=downs)  # fmt: skip
+
+
+def _adm(shapes: Mapping[str, tuple[int, ...]], where: str) -> Arch:
+    """Count levels and blocks: a level's last block on the way up also enlarges."""
+    stem, time = shapes["input_blocks.0.0.weight"], shapes["time_embed.0.weight"]
+    count = len({name.split(".")[1] for name in shapes if name.startswith("output_blocks.")})
+    enlarging = [
+        at for at in range(count)
+        if any(f"output_blocks.{at}.{place}.in_layers.2.weight" in shapes for place in (1, 2))
+    ]  # fmt: skip
+    each = enlarging[0] + 1 if enlarging else 0
+    levels = count // each if each else 0
+    firsts = [f"input_blocks.{1 + level * each}" for level in range(levels)]
+    widths = [shapes.get(f"{name}.0.in_layers.2.weight", (0,))[0] for name in firsts]
+    ngf = time[1] if len(time) == 2 else 0
+    known = (
+        len(stem) == 4
+        and levels in range(2, MAX_DOWNS)
+        and ngf > 0
+        and all(width > 0 and width % ngf == 0 and width % GROUPS == 0 for width in widths)
+        and each <= MAX_BLOCKS
+    )
+    if not known:
+        raise ImportRefusedError(
+            f"{where} is a diffusion network of a variant that is not known; known are "
+            f"{KNOWN_FAMILIES}."
+        )
+    return Arch(
+        family="adm",
+        in_channels=stem[1],
+        out_channels=shapes.get("out.2.weight", (0,))[0],
+        ngf=ngf,
+        norm="none",
+        blocks=each - 1,
+        mults=tuple(width // ngf for width in widths),
+        attention=tuple(
+            1 << level for level, name in enumerate(firsts) if f"{name}.1.qkv.weight" in shapes
+        ),
+    )
 
 
 def _resnet(shapes: Mapping[str, tuple[int, ...]], where: str) -> Arch:
@@ -225,7 +291,7 @@ def _check_fit(arch: Arch, shapes: Mapping[str, tuple[int, ...]], where: str) ->
     if different:
         name = different[0]
         raise ImportRefusedError(
-            f"{where} nearly is a {arch.family} generator, but {name} is "
+            f"{where} nearly is a {arch.family} network, but {name} is "
             f"{shapes.get(name, 'missing')} and should be {expected.get(name, 'absent')}; "
             f"known are {KNOWN_FAMILIES}."
         )
@@ -234,8 +300,7 @@ def _check_fit(arch: Arch, shapes: Mapping[str, tuple[int, ...]], where: str) ->
 def _foreign(shapes: Mapping[str, tuple[int, ...]], where: str) -> str:
     """Name what the checkpoint is, if it is something that people do have lying about."""
     kinds = (
-        ("input_blocks.0.0.weight", "is a diffusion network (ADM, I2SB), which is not supported "
-         "yet: import a GAN generator"),
+        ("input_blocks.0.0.weight", "is a diffusion network that is not told the time: unknown"),
         ("encoders.0.conv.weight", "is a U-Net of the encoders/decoders layout, which is not "
          "supported yet: import a pix2pix or CycleGAN generator"),
         ("mlp_0.0.weight", "is CUT's patch sampler (net_F): import the generator, net_G"),

@@ -34,10 +34,16 @@ class Mosaic:
     """
 
     def __init__(
-        self, scale: WorkingScale, stainer: Stainer, state: SlideState, cache_bytes: int
+        self,
+        scale: WorkingScale,
+        stainer: Stainer,
+        state: SlideState,
+        cache_bytes: int,
+        strength: float = 1.0,
     ) -> None:
         card = stainer.card
         self._scale, self._stainer, self._state = scale, stainer, state
+        self._strength = strength
         self._tile, self._halo = card.tile, card.halo
         self._overlap = card.blend == "overlap"
         self._stride = card.tile - 2 * card.halo
@@ -58,9 +64,20 @@ class Mosaic:
         self._bytes, self._most_bytes = 0, cache_bytes
         self._pending: dict[Cell, Future[RgbImage]] = {}
         self._reading = ThreadPoolExecutor(1, thread_name_prefix="stain-read")
+        self._owners = 1
+
+    def shared(self) -> "Mosaic":
+        """Return itself, for one more to close."""
+        with self._lock:
+            self._owners += 1
+        return self
 
     def close(self) -> None:
-        self._reading.shutdown(cancel_futures=True)
+        """End the reading thread, once all who have it have closed it."""
+        with self._lock:
+            self._owners -= 1
+        if self._owners == 0:
+            self._reading.shutdown(cancel_futures=True)
 
     def read(
         self, i: int, j: int, width_px: int, height_px: int, token: CancelToken | None
@@ -140,7 +157,7 @@ class Mosaic:
             more = number + 1 < len(batches)
             ahead = self._reading.submit(self._sources, batches[number + 1]) if more else None
             try:
-                results = self._stain(sources, token)
+                results = self._stain(batch, sources, token)
             except BaseException:
                 if ahead is not None:
                     ahead.cancel()
@@ -154,8 +171,7 @@ class Mosaic:
         side = self._tile + 2 * self._pad
         result = []
         for row, column in cells:
-            i = column * self._stride - self._halo - self._pad
-            j = row * self._stride - self._halo - self._pad
+            i, j = (k - self._pad for k in self._corner((row, column)))
             image = self._scale.read(i, j, side, side)
             share = None
             if self._passes:
@@ -163,8 +179,14 @@ class Mosaic:
             result.append((self._cut(image, self._pad), share))
         return result
 
+    def _corner(self, cell: Cell) -> tuple[int, int]:
+        """Return the working pixel at which a cell's input begins."""
+        row, column = cell
+        return column * self._stride - self._halo, row * self._stride - self._halo
+
     def _stain(
         self,
+        cells: Sequence[Cell],
         sources: Sequence[tuple[RgbImage, NDArray[np.uint8] | None]],
         token: CancelToken | None,
     ) -> list[RgbImage]:
@@ -174,9 +196,9 @@ class Mosaic:
         if not tissue:
             return [result.copy() for result in results]
         stack = np.stack([sources[k][0] for k in tissue])
-        for k, stained in zip(
-            tissue, self._stainer.predict(stack, self._state, token), strict=True
-        ):
+        at = np.array([self._corner(cells[k]) for k in tissue], np.int64)
+        predicted = self._stainer.predict(stack, self._state, token, at=at, strength=self._strength)
+        for k, stained in zip(tissue, predicted, strict=True):
             share = sources[k][1]
             inner = self._inner(stained)
             results[k] = inner if share is None else with_glass(inner, results[k], share)

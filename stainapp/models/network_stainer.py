@@ -1,6 +1,7 @@
 """The stainer of the networks: torch at work, and what to do where memory runs out."""
 
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from stainapp.cancel import CancelToken
 from stainapp.errors import DeviceMemoryError, ModelError
 from stainapp.models import mixture, networks, slide_norm
+from stainapp.models.bridge import applied
 from stainapp.models.card import WEIGHTS_FILE, Arch, ModelCard
 from stainapp.models.device import (
     STRIP_PX,
@@ -26,7 +28,7 @@ from stainapp.models.device import (
 )
 from stainapp.models.optics import LUMA
 from stainapp.models.slide_state import SlideState
-from stainapp.models.stainer import Notify, Tiles
+from stainapp.models.stainer import Notify, Places, Tiles
 
 STATISTICS = "statistics."
 """Prefix in the weights file of the training set's statistics, named as by `slide_norm`."""
@@ -36,8 +38,28 @@ CALIBRATION_BYTES = 1 << 31
 """What calibration's one batch may take on a processor, where too much ends the program."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """Tiles to stain, where they lie, and how far."""
+
+    tiles: Tiles
+    at: Places
+    strength: float = 1.0
+
+    @classmethod
+    def of(cls, tiles: Tiles, at: Places | None = None, strength: float = 1.0) -> "_Work":
+        return cls(tiles, np.zeros((len(tiles), 2), np.int64) if at is None else at, strength)
+
+    def some(self, which: slice) -> "_Work":
+        return _Work(self.tiles[which], self.at[which], self.strength)
+
+    def piece(self, left: int, top: int, width: int, height: int) -> "_Work":
+        tiles = np.ascontiguousarray(self.tiles[:, top : top + height, left : left + width])
+        return _Work(tiles, self.at + np.array([left, top]), self.strength)
+
+
 class NetworkStainer:
-    """A generator with its norms frozen per slide. Calls from several threads take turns."""
+    """A network with its norms frozen per slide. Calls from several threads take turns."""
 
     def __init__(
         self, card: ModelCard, folder: Path, device: str, precision: str, notify: Notify | None
@@ -67,11 +89,11 @@ class NetworkStainer:
         return self.calibrate_and_predict(tiles, token)[0]
 
     def calibrate_and_predict(
-        self, tiles: Tiles, token: CancelToken | None = None
+        self, tiles: Tiles, token: CancelToken | None = None, *, at: Places | None = None
     ) -> tuple[SlideState, Tiles]:
         if self.card.norm_mode in ("running", "none"):
             state = SlideState()
-            return state, self.predict(tiles, state, token)
+            return state, self.predict(tiles, state, token, at=at)
         with self._lock:
             tiles = tiles[: self._most_calibration_tiles(tiles)]
             result = self._attempt_calibration(tiles, token)
@@ -94,23 +116,31 @@ class NetworkStainer:
             self._installed = state
             return state, result
 
-    def predict(self, tiles: Tiles, state: SlideState, token: CancelToken | None = None) -> Tiles:
+    def predict(
+        self,
+        tiles: Tiles,
+        state: SlideState,
+        token: CancelToken | None = None,
+        *,
+        at: Places | None = None,
+        strength: float = 1.0,
+    ) -> Tiles:
         with self._lock:
             self._install(state)
             if not self.card.pixelwise:
-                return self._in_batches(tiles, token)
-            strips = self._in_batches(_strips(tiles), token)
+                return self._in_batches(_Work.of(tiles, at, strength), token)
+            strips = self._in_batches(_Work.of(_strips(tiles)), token)
             return strips.reshape(-1, 3)[: tiles.size // 3].reshape(tiles.shape)
 
-    def _in_batches(self, tiles: Tiles, token: CancelToken | None) -> Tiles:
+    def _in_batches(self, work: _Work, token: CancelToken | None) -> Tiles:
         # Not range(..., self.batch): the batch may shrink on the way.
         done: list[Tiles] = []
         start = 0
-        while start < len(tiles):
+        while start < len(work.tiles):
             if token is not None:
                 token.check()
             size = self.batch
-            done.append(self._stain(tiles[start : start + size]))
+            done.append(self._stain(work.some(slice(start, start + size))))
             start += size
         return np.concatenate(done) if len(done) != 1 else done[0]
 
@@ -121,25 +151,26 @@ class NetworkStainer:
             slide_norm.set_statistics(self._net, state.arrays)
         self._installed = state
 
-    def _stain(self, tiles: Tiles) -> Tiles:
+    def _stain(self, work: _Work) -> Tiles:
         """Stain one batch; where memory runs out, halve it, then cut the tile, then leave."""
-        result = self._attempt(tiles)
+        result = self._attempt(work)
         if result is not None:
             return result
         free_memory(self.device)
-        if len(tiles) > 1:
-            self._shrink(len(tiles) // 2)
-            half = len(tiles) // 2
-            return np.concatenate([self._stain(tiles[:half]), self._stain(tiles[half:])])
-        if self._can_cut(tiles):
-            return self._stain_quarters(tiles)
+        half = len(work.tiles) // 2
+        if half:
+            self._shrink(half)
+            parts = work.some(slice(0, half)), work.some(slice(half, None))
+            return np.concatenate([self._stain(part) for part in parts])
+        if self._can_cut(work.tiles):
+            return self._stain_quarters(work)
         if self.device == "cpu":
             raise DeviceMemoryError(
                 f"{self.card.name} needs more memory than this machine has free; "
                 "close other programs or choose a smaller model."
             )
         self._move_to_cpu()
-        return self._stain(tiles)
+        return self._stain(work)
 
     def _tell(self, sentence: str) -> None:
         """Notify, but not again and again of the same."""
@@ -162,15 +193,14 @@ class NetworkStainer:
         multiple = self.card.multiple
         return -(-(side // 2 + self.card.halo + multiple) // multiple) * multiple
 
-    def _stain_quarters(self, tiles: Tiles) -> Tiles:
+    def _stain_quarters(self, work: _Work) -> Tiles:
         """Stain one tile as four pieces that overlap by the halo."""
         self._tell(f"Memory is short on {self.device}: tiles are stained in pieces.")
-        height, width = tiles.shape[1:3]
-        result = np.empty_like(tiles)
+        height, width = work.tiles.shape[1:3]
+        result = np.empty_like(work.tiles)
         for top, rows in _halves(height, self._reach(height)):
             for left, columns in _halves(width, self._reach(width)):
-                end, right = top + self._reach(height), left + self._reach(width)
-                piece = self._stain(np.ascontiguousarray(tiles[:, top:end, left:right]))
+                piece = self._stain(work.piece(left, top, self._reach(width), self._reach(height)))
                 inner = np.s_[rows.start - top : rows.stop - top]
                 across = np.s_[columns.start - left : columns.stop - left]
                 result[:, rows, columns] = piece[:, inner, across]
@@ -185,13 +215,13 @@ class NetworkStainer:
         self._net.to("cpu")
         self.batch = batch_for("cpu", self.card)
 
-    def _attempt(self, tiles: Tiles) -> Tiles | None:
+    def _attempt(self, work: _Work) -> Tiles | None:
         """Return the stained tiles, or None where memory ran out.
 
         None rather than an exception, which would hold the tensors of the failed attempt.
         """
         try:
-            return self._forward(tiles)
+            return self._forward(work)
         except (RuntimeError, MemoryError) as error:
             if is_out_of_memory(error):
                 return None
@@ -201,7 +231,7 @@ class NetworkStainer:
         free_memory(self.device)
         try:
             with slide_norm.calibrating(self._net, token):
-                return self._forward(tiles)
+                return self._forward(_Work.of(tiles))
         except (RuntimeError, MemoryError) as error:
             if is_out_of_memory(error):
                 return None
@@ -213,15 +243,15 @@ class NetworkStainer:
         per_tile: int = 32 * self.arch.ngf * tiles.shape[1] * tiles.shape[2]
         return max(1, CALIBRATION_BYTES // per_tile)
 
-    def _forward(self, tiles: Tiles) -> Tiles:
+    def _forward(self, work: _Work) -> Tiles:
         with torch.inference_mode():
-            x = self._to_network(tiles)
+            x = self._to_network(work.tiles)
             with autocast(self.device, self.precision):
-                y = self._net(x)
+                y = applied(self._net, x, self.card.bridge, work.at, work.strength)
             if self.precision != "fp32" and not bool(torch.isfinite(y).all()):
                 self._tell(f"{self.card.name} overflows in {self.precision}: it runs in fp32.")
                 self.precision = "fp32"
-                y = self._net(x)
+                y = applied(self._net, x, self.card.bridge, work.at, work.strength)
             return self._from_network(y)
 
     def _to_network(self, tiles: Tiles) -> Tensor:
@@ -230,7 +260,8 @@ class NetworkStainer:
         x = torch.from_numpy(tiles).to(self.device).permute(0, 3, 1, 2).float()
         if self.card.grey_input:
             weights = torch.tensor(LUMA, device=self.device).view(1, 3, 1, 1)
-            x = (x * weights).sum(1, keepdim=True).round().expand(-1, self.arch.in_channels, -1, -1)
+            channels = 3 if self.card.bridge else self.arch.in_channels
+            x = (x * weights).sum(1, keepdim=True).round().expand(-1, channels, -1, -1)
         x = x * ((high - low) / 255) + low
         return x.contiguous(memory_format=torch.channels_last)
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from stainapp.models.blocks import BlurDown, BlurUp, ResidualBlock, SkipBlock, norm_layer
+from stainapp.models.bridge_nets import AdmUnet, BridgeUnet
 from stainapp.models.card import Arch
 from stainapp.models.dcgmm import DCGMM_RADIUS, DcgmmNormaliser
 
@@ -134,6 +135,8 @@ def build(arch: Arch) -> nn.Module:
         "unet": UnetGenerator,
         "pixel": PixelGenerator,
         "dcgmm": DcgmmNormaliser,
+        "bridge": BridgeUnet,
+        "adm": AdmUnet,
     }
     return families[arch.family](arch).eval()
 
@@ -142,12 +145,17 @@ def receptive_halo(arch: Arch) -> int:
     """Return how far, in pixels, an output pixel can see at most.
 
     The radii of all layers, each times the stride it works at: 84 for CycleGAN's nine blocks,
-    60 for six, 93 and 69 for CUT's antialiased ones; more than its tile for a U-Net.
+    60 for six, 93 and 69 for CUT's antialiased ones; more than its tile for a U-Net. For a
+    network of a bridge it is that of one step; a global norm or attention counts for nothing.
     """
     if arch.family == "pixel":
         return 0
     if arch.family == "dcgmm":
         return DCGMM_RADIUS
+    if arch.family == "bridge":
+        return BridgeUnet.reach_px(arch)
+    if arch.family == "adm":
+        return 4 * (1 << len(arch.mults)) * arch.blocks
     if arch.family == "unet":
         return 4 * ((1 << arch.downs) - 1)
     rim, blur, decoder = 3, 0, 3
@@ -160,16 +168,23 @@ def receptive_halo(arch: Arch) -> int:
     return rim + encoder + 2 * 4 * arch.blocks + decoder * (2 + 1) + rim
 
 
-def tiling(arch: Arch) -> tuple[int, int, int, Literal["crop", "overlap"]]:
+def tiling(arch: Arch, steps: int = 1) -> tuple[int, int, int, Literal["crop", "overlap"]]:
     """Return ``(tile, halo, multiple, blend)`` in pixels, the card's defaults.
 
     A ResNet's influence falls off like a Gaussian well inside its radius: with frozen norms a
     halo of 64 px leaves nothing of the tile's border to see, and where that is less than three
     quarters of the radius, three quarters do. A U-Net sees its whole tile, so its tiles have
-    the size they were trained at and overlap.
+    the size they were trained at and overlap; so does ADM, whose norms see it too. A bridge
+    sees farther with each of its ``steps``, and ever less of what it sees there.
     """
     if arch.family == "pixel":
         return 512, 0, 1, "crop"
+    if arch.family == "adm":
+        return 256, 64, 1 << (len(arch.mults) - 1), "overlap"
+    if arch.family == "bridge":
+        radius = receptive_halo(arch)
+        halo = 8 * math.ceil(max(radius, min(steps * radius, 64)) / 8)
+        return max(512, 4 * halo), halo, 1 << (len(arch.mults) - 1), "crop"
     if arch.family == "unet":
         side = 1 << arch.downs
         tile = max(256, side)

@@ -13,6 +13,7 @@ from PIL import Image, ImageFilter
 
 from stainapp.cancel import CancelToken
 from stainapp.geometry import Rect
+from stainapp.models.strength import blended
 from stainapp.slides.reader import RgbImage, SlideInfo, SlideReader
 
 NODES = 33
@@ -100,12 +101,16 @@ def _table(change: NDArray[np.float64]) -> NDArray[np.float32]:
 
 
 class PreviewSlide:
-    """A slide seen through a colour look-up table."""
+    """A slide seen through a colour look-up table, at any strength of the stain."""
 
-    def __init__(self, source: SlideReader, lut: NDArray[np.float32]) -> None:
-        self._source = source
+    def __init__(
+        self, source: SlideReader, lut: NDArray[np.float32], strength: float = 1.0
+    ) -> None:
+        self._source, self._lut, self._strength = source, lut, strength
         self._filter = ImageFilter.Color3DLUT(len(lut), lut.reshape(-1))
         sha = hashlib.sha256(source.info.identity.encode() + lut.tobytes())
+        if strength < 1:
+            sha.update(f"strength {strength!r}".encode())
         self._info = replace(
             source.info,
             format="preview",
@@ -134,8 +139,13 @@ class PreviewSlide:
     ) -> RgbImage:
         if token is not None:
             token.check()
-        image = Image.fromarray(self._source.read(x, y, level, width_px, height_px))
-        return np.array(image.filter(self._filter))
+        source = self._source.read(x, y, level, width_px, height_px)
+        stained = np.array(Image.fromarray(source).filter(self._filter))
+        return blended(source, stained, self._strength)
+
+    def at_strength(self, strength: float) -> "PreviewSlide":
+        """Return the same preview with more or less of the stain."""
+        return PreviewSlide(self._source, self._lut, strength)
 
     def close(self) -> None:
         """Do nothing: who opened the source closes it."""

@@ -12,6 +12,9 @@ from stainapp.models.slide_state import SlideState
 
 Tiles: TypeAlias = NDArray[np.uint8]
 """``(N, H, W, 3)`` sRGB at the card's mpp; sides are multiples of ``card.multiple``."""
+Places: TypeAlias = NDArray[np.int64]
+"""``(N, 2)``: column and row of each tile's first pixel, counted from the slide's corner at the
+card's mpp. Only a method of chance looks at them, so that neighbouring tiles draw the same."""
 Notify: TypeAlias = Callable[[str], None]
 """Told in one sentence what the user should know, such as that memory ran out."""
 
@@ -56,7 +59,7 @@ class Stainer(Protocol):
         ...
 
     def calibrate_and_predict(
-        self, tiles: Tiles, token: CancelToken | None = None
+        self, tiles: Tiles, token: CancelToken | None = None, *, at: Places | None = None
     ) -> tuple[SlideState, Tiles]:
         """Do both in the one pass that calibration needs anyway.
 
@@ -64,8 +67,23 @@ class Stainer(Protocol):
         """
         ...
 
-    def predict(self, tiles: Tiles, state: SlideState, token: CancelToken | None = None) -> Tiles:
+    def predict(
+        self,
+        tiles: Tiles,
+        state: SlideState,
+        token: CancelToken | None = None,
+        *,
+        at: Places | None = None,
+        strength: float = 1.0,
+    ) -> Tiles:
         """Stain tiles by a slide's state, never by the tiles' own statistics.
+
+        Args:
+            tiles: what to stain.
+            state: from `calibrate`.
+            token: ends the work early.
+            at: where the tiles lie; None puts each of them into the slide's corner.
+            strength: how far a bridge is walked, 0..1; other methods know no way between.
 
         Raises:
             ModelError: the state is of another model.

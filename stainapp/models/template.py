@@ -24,7 +24,7 @@ def read_template(path: Path, card: ModelCard) -> RgbImage:
     with closing(open_slide(path)) as reader:
         if not card.pixelwise and reader.info.mpp is not None:
             side = card.calibrate.tile_px // card.multiple * card.multiple
-            tiles = tissue_tiles(reader, card, card.calibrate.tiles, side)
+            tiles, _ = tissue_tiles(reader, card, card.calibrate.tiles, side)
             if len(tiles):
                 return np.concatenate(list(tiles), axis=1)
     return read_whole(path)

@@ -16,6 +16,7 @@ from stainapp.models.card import WEIGHTS_FILE
 from stainapp.models.mosaic import Mosaic
 from stainapp.models.slide_state import SlideState
 from stainapp.models.stainer import Stainer
+from stainapp.models.strength import blended
 from stainapp.models.working_scale import WorkingScale, margin_px, resample
 from stainapp.slides.reader import Level, RgbImage, SlideInfo, SlideReader
 from stainapp.slides.scale import RECORDED_MPP
@@ -40,7 +41,9 @@ class VirtualSlide:
         stainer: Stainer,
         state: SlideState,
         *,
+        strength: float = 1.0,
         cache_bytes: int = CACHE_BYTES,
+        mosaic: Mosaic | None = None,
     ) -> None:
         """Bind a model and what it knows of the slide to the slide.
 
@@ -48,19 +51,51 @@ class VirtualSlide:
             source: the real slide; it stays open as long as this one.
             stainer: the model.
             state: from `calibrate_slide`.
+            strength: how much of the stain there is: 0 for the slide itself, 1 for all of it.
             cache_bytes: bound of the stained tiles remembered.
+            mosaic: what another virtual slide has stained of the same, to share it.
 
         Raises:
             UnknownScaleError: the model needs a scale and the slide's is not known.
         """
         self.source, self.stainer, self.state = source, stainer, state
-        self._info = _info_of(source, stainer, state)
+        self.strength = strength
+        self._info = _info_of(source, stainer, state, strength)
+        self._cache_bytes = cache_bytes
         self.scale: WorkingScale | None = None
         """The network's resolution; None where each pixel is stained by itself."""
         if not stainer.card.pixelwise:
             assert stainer.card.mpp is not None
             self.scale = WorkingScale.at(source, stainer.card.mpp)
-            self._mosaic = Mosaic(self.scale, stainer, state, cache_bytes)
+            self._mosaic = (
+                mosaic.shared()
+                if mosaic is not None
+                else Mosaic(self.scale, stainer, state, cache_bytes, self._walked)
+            )
+
+    def at_strength(self, strength: float) -> "VirtualSlide":
+        """Return the same slide with more or less of the stain; it is closed by itself.
+
+        What was stained so far serves it too, but for a bridge, which is walked less far.
+        """
+        return VirtualSlide(
+            self.source,
+            self.stainer,
+            self.state,
+            strength=strength,
+            cache_bytes=self._cache_bytes,
+            mosaic=None if self.scale is None or self._is_bridge else self._mosaic,
+        )
+
+    @property
+    def _is_bridge(self) -> bool:
+        """Whether the method itself knows what lies between; others are blended."""
+        return self.stainer.card.bridge is not None
+
+    @property
+    def _walked(self) -> float:
+        """How far the method goes."""
+        return self.strength if self._is_bridge else 1.0
 
     @property
     def info(self) -> SlideInfo:
@@ -95,11 +130,22 @@ class VirtualSlide:
         """
         if token is not None:
             token.check()
+        if self.strength <= 0:
+            return self.source.read(x, y, level, width_px, height_px)
+        stained = self._read_stained(x, y, level, width_px, height_px, token)
+        if self.strength >= 1 or self._is_bridge:
+            return stained
+        source = self.source.read(x, y, level, width_px, height_px)
+        return blended(source, stained, self.strength)
+
+    def _read_stained(
+        self, x: int, y: int, level: int, width: int, height: int, token: CancelToken | None
+    ) -> RgbImage:
         downsample = self._info.levels[level].downsample
         i, j = round(x / downsample), round(y / downsample)
         if self.scale is None:
-            return self._read_pixelwise(i, j, level, width_px, height_px, token)
-        return self._read_network(i, j, level, width_px, height_px, token)
+            return self._read_pixelwise(i, j, level, width, height, token)
+        return self._read_network(i, j, level, width, height, token)
 
     def close(self) -> None:
         """End the reading thread. The source is closed by who opened it."""
@@ -189,6 +235,7 @@ def provenance(virtual: VirtualSlide) -> dict[str, Any]:
         "precision": virtual.stainer.precision,
         "calibration_tiles": virtual.state.tiles,
         "calibration_digest": virtual.state.digest,
+        "strength": virtual.strength,
         "bare_glass": "unstained" if card.background == "pass" else "stained",
         "licence": card.licence,
         "limits": list(card.limits),
@@ -196,9 +243,13 @@ def provenance(virtual: VirtualSlide) -> dict[str, Any]:
     }
 
 
-def _info_of(source: SlideReader, stainer: Stainer, state: SlideState) -> SlideInfo:
+def _info_of(
+    source: SlideReader, stainer: Stainer, state: SlideState, strength: float
+) -> SlideInfo:
     info = source.info
     parts = (info.identity, str(info.mpp), stainer.digest, state.digest, stainer.precision)
+    if strength < 1:
+        parts += (f"strength {strength!r}",)
     identity = hashlib.sha256("\n".join(parts).encode()).hexdigest()
     return replace(
         info, format="virtual", identity=f"virtual-{identity}", associated=(), properties={}

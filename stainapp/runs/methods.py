@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-MethodName = Literal["cyclegan", "pix2pix", "cut", "fastcut", "asp", "unet", "dcgmm"]
+MethodName = Literal["cyclegan", "pix2pix", "cut", "fastcut", "asp", "unet", "dcgmm", "i2sb"]
 Pairing = Literal["unpaired", "paired", "self"]
 """How source and target belong together, see `stainapp.runs.recipe.Data.pairing`."""
 
@@ -117,6 +117,17 @@ METHODS = (
         citation="Ghazvinian Zanjani F, Zinger S, de With PHN. Deep convolutional Gaussian mixture "
         "model for stain-color normalization of histopathological images. MICCAI 2018, LNCS "
         "11071:274-282.",
+    ),
+    MethodInfo(
+        "i2sb",
+        "Schrödinger bridge (I2SB)",
+        "For the pairs of Pix2Pix, without an adversary: steadier to teach, and it draws from what "
+        "is likely where the stain is open; each of its steps costs a whole generator's pass.",
+        pairings=("paired", "self"),
+        families=("bridge",),
+        beside="or method to cyclegan",
+        citation="Liu GH, Vahdat A, Huang DA, Theodorou EA, Nie W, Anandkumar A. I2SB: "
+        "Image-to-image Schrödinger bridge. ICML 2023, arXiv 2302.05872.",
     ),
 )
 

@@ -121,6 +121,10 @@ def _dcgmm(ngf: int) -> Arch:
     return Arch(family="dcgmm", ngf=ngf // 2, norm="none")
 
 
+def _bridge(ngf: int) -> Arch:
+    return Arch(family="bridge", in_channels=6, ngf=ngf, mults=(1, 2, 4), blocks=4, norm="none")
+
+
 METHODS: Mapping[MethodName, _Method] = {
     # Zhu et al. 2017, section 7.1
     "cyclegan": _Method(_resnet, _resnet(64, blocks=9)),
@@ -148,5 +152,11 @@ METHODS: Mapping[MethodName, _Method] = {
         {"pool": 0, "judge_images": 1, "rate": 1e-3, "betas": (0.9, 0.999), "density_jitter": 0.15},
         quick_changes={"images": 600, "validate_every": 120, "checkpoint_every": 120},
         quick_when="Some two minutes on a processor: longer trainings have gained little.",
+    ),
+    # Liu et al. 2023, appendix C, but for the network: theirs is for no live view
+    "i2sb": _Method(
+        _bridge,
+        _bridge(64),
+        {"pool": 0, "judge_images": 1, "betas": (0.9, 0.999), "rate": 2e-4},
     ),
 }

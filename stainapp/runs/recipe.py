@@ -17,7 +17,7 @@ from typing import Any, Literal
 import tomli_w
 
 from stainapp.errors import RecipeError
-from stainapp.models.card import Arch
+from stainapp.models.card import Arch, Bridge
 from stainapp.runs.methods import METHODS, MethodName, Pairing, method_info
 from stainapp.slides.scale import COARSEST_MPP, FINEST_MPP
 from stainapp.strict import build
@@ -410,6 +410,8 @@ class Recipe:
     losses: Losses = UNSAID
     """Unsaid: those of the method's paper."""
     training: Training = field(default_factory=Training)
+    bridge: Bridge = field(default_factory=Bridge)
+    """I2SB: the bridge that is taught, and how it is walked along when staining."""
 
     def __post_init__(self) -> None:
         if self.losses is UNSAID:
@@ -434,6 +436,7 @@ class Recipe:
             ("losses: ", self.losses.problems()),
             ("training: ", self.training.problems()),
             ("network: ", _network_problems(self.network) if self.network else []),
+            ("bridge: ", self.bridge.problems()),
             ("", self._method_problems()),
         ]
 
@@ -457,6 +460,10 @@ class Recipe:
                 2**self.losses.pyramid_octaves > self.data.tile_px,
                 f"tiles of {self.data.tile_px} px cannot be halved {self.losses.pyramid_octaves} "
                 "times; lower losses.pyramid_octaves or choose larger tiles",
+            ),
+            (
+                "bridge" in info.families and self.bridge.cond != "x1",
+                "bridge.cond is x1 in training; leave it out",
             ),
         ]
 
@@ -579,10 +586,19 @@ def _plain(value: Any) -> Any:
 
 
 def _network_problems(arch: Arch) -> list[Problem]:
+    bridge = arch.family == "bridge"
     return [
         (
-            (arch.in_channels, arch.out_channels) != (3, 3),
+            not bridge and (arch.in_channels, arch.out_channels) != (3, 3),
             "in_channels and out_channels are 3 in training; leave them out",
+        ),
+        (
+            bridge and (arch.in_channels, arch.out_channels) != (6, 3),
+            "in_channels of a bridge is 6 in training, the state and the source",
+        ),
+        (
+            bridge and not (1 <= len(arch.mults) <= 6 and all(1 <= m <= 64 for m in arch.mults)),
+            "mults of a bridge names each level's channels; choose such as [1, 2, 4]",
         ),
         _range("ngf", arch.ngf, 1, 1024),
         _range("blocks", arch.blocks, 0, 64),

@@ -54,6 +54,8 @@ class ViewOptions:
     rotate: float = 0.0
     fade: float = 1.0
     """Share of the virtual stain in the fade layout."""
+    strength: float = 1.0
+    """How much of the virtual stain there is."""
     device: str | None = None
     theme: str | None = None
     size: tuple[int, int] | None = None
@@ -147,6 +149,7 @@ class App(QObject):
         window.stains.stain_set.connect(current.set_stain)
         window.stains.model_chosen.connect(virtual.start)
         window.stains.virtual_dismissed.connect(virtual.dismiss)
+        window.stains.strength.changed.connect(virtual.set_strength)
         self.requests.theme_chosen.connect(self.use_theme)
         self.requests.device_chosen.connect(self.use_device)
         current.opening.connect(self._on_opening)
@@ -174,6 +177,7 @@ class App(QObject):
             window.restore_places(settings.geometry, settings.docks)
         window.show_layout(options.layout or settings.layout)
         window.fade.setValue(round(100 * options.fade))
+        window.stains.strength.set_value(options.strength)
         window.action("virtual").setChecked(True)
         for name, on in (
             ("minimap", settings.show_minimap),

@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from stainapp.models.card import STAINS, ModelCard
+from stainapp.models.card import STAINS, Bridge, ModelCard
 from stainapp.models.store import plain_id
 from stainapp.settings import home
 from stainapp.ui.background import Background
@@ -30,6 +30,11 @@ NORM_WORDS = {
     "running": "running statistics in the file",
     "batch": "batch statistics, frozen per slide (pix2pix)",
     "none": "no normalisation layers",
+}
+
+BRIDGE_WORDS = {
+    "drawn, beta_max 0.3": Bridge(),
+    "its mean (OT-ODE), beta_max 1.0": Bridge(beta_max=1.0, ot_ode=True),
 }
 
 
@@ -52,13 +57,25 @@ class ImportDialog(QDialog):
         self.target = self._stain_box("PAS")
         self.mpp = MppBox(None, self)
         self.norm = QComboBox(self)
+        self.bridge = QComboBox(self)
+        self.bridge.setToolTip("How the bridge was taught; its authors' options say it")
+        for words, values in BRIDGE_WORDS.items():
+            self.bridge.addItem(words, values)
         self.buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel, self)
         self.import_button = self.buttons.addButton(
             "Import", QDialogButtonBox.ButtonRole.ActionRole
         )
         self.import_button.setEnabled(False)
         self._understood = False
-        self._fields = (self.model_id, self.source, self.target, self.mpp, self.norm)
+        self._is_bridge = False
+        self._fields = (
+            self.model_id,
+            self.source,
+            self.target,
+            self.mpp,
+            self.norm,
+            self.bridge,
+        )
         self._set_fields_enabled(False)
         self._lay_out()
         self.mpp.valueChanged.connect(self._on_changed)
@@ -81,6 +98,7 @@ class ImportDialog(QDialog):
                 target_stain=self.target.currentText(),
                 mpp=self.mpp.value(),
                 norm_mode=self.norm.currentData(),
+                bridge=self.bridge.currentData() if self._is_bridge else None,
             ),
             self._on_imported,
             self._on_failed,
@@ -94,12 +112,14 @@ class ImportDialog(QDialog):
         return box
 
     def _lay_out(self) -> None:
-        form = QFormLayout()
+        self._form = form = QFormLayout()
         form.addRow("Id", self.model_id)
         form.addRow("From stain", self.source)
         form.addRow("To stain", self.target)
         form.addRow("Trained at", self.mpp)
         form.addRow("Normalisation", self.norm)
+        form.addRow("Its way", self.bridge)
+        form.setRowVisible(self.bridge, False)
         layout = QVBoxLayout(self)
         layout.addWidget(self.words)
         layout.addLayout(form)
@@ -114,6 +134,8 @@ class ImportDialog(QDialog):
         self.model_id.setText(plain_id(self._path))
         for mode in suggestion.norm_modes:
             self.norm.addItem(NORM_WORDS[mode], mode)
+        self._is_bridge = suggestion.bridge is not None
+        self._form.setRowVisible(self.bridge, self._is_bridge)
         self._understood = True
         self._set_fields_enabled(True)
         self._on_changed()
@@ -156,6 +178,7 @@ def import_model(
     target_stain: str,
     mpp: float,
     norm_mode: Literal["frozen", "running", "batch", "none"],
+    bridge: Bridge | None = None,
 ) -> ModelCard:
     """Convert a checkpoint into one of the user's models; not for the GUI thread."""
     from stainapp.models.checkpoints import import_checkpoint
@@ -169,4 +192,5 @@ def import_model(
         target_stain=target_stain,
         mpp=mpp,
         norm_mode=norm_mode,
+        bridge=bridge,
     )

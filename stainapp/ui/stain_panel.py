@@ -19,6 +19,7 @@ from stainapp.models.card import ModelCard
 from stainapp.ui.model_list import Entry, ModelDelegate, ModelList
 from stainapp.ui.open_slide import OpenedSlide
 from stainapp.ui.stain_choice import StainChoice
+from stainapp.ui.strength_slider import StrengthSlider
 
 
 class StainPanel(QWidget):
@@ -42,6 +43,7 @@ class StainPanel(QWidget):
         self.list.setItemDelegate(ModelDelegate(self.list))
         self.list.setUniformItemSizes(False)
         self.list.setAccessibleName("Virtual stains")
+        self.strength = StrengthSlider(self)
         self.details = QTextBrowser(self)
         self.details.setAccessibleName("What is known of the chosen model")
         self.apply = QPushButton("Show", self)
@@ -102,6 +104,7 @@ class StainPanel(QWidget):
         layout.addWidget(heading)
         layout.addWidget(self.list, 3)
         layout.addLayout(buttons)
+        layout.addWidget(self.strength)
         layout.addWidget(self.details, 2)
         layout.addLayout(others)
         self.setMinimumWidth(290)

@@ -58,11 +58,21 @@ class VirtualReader(SlideReader, Protocol):
 
     def is_live(self, level: int) -> bool: ...
 
+    def at_strength(self, strength: float) -> "VirtualReader":
+        """Return the same with more or less of the stain, 0..1; it is closed by itself."""
+        ...
+
+
+class PreviewReader(SlideReader, Protocol):
+    """A reader that stands in for a virtual slide until the exact tiles are there."""
+
+    def at_strength(self, strength: float) -> "PreviewReader": ...
+
 
 class Tell(Protocol):
     """What the staining thread may report while it prepares a slide."""
 
-    def preview(self, reader: SlideReader) -> None: ...
+    def preview(self, reader: PreviewReader) -> None: ...
     def progress(self, words: str) -> None: ...
     def notice(self, words: str) -> None: ...
 
@@ -113,6 +123,9 @@ class StainService(QObject):
         )
         self._request: StainRequest | None = None
         self._feed: TileFeed | None = None
+        self._whole: dict[str, Any] = {}
+        """Preview and virtual slide as they were prepared, by the signal that brings them."""
+        self._strength = 1.0
         self._busy = False
         self._warm = False
         self._reported.connect(self._on_reported)
@@ -145,6 +158,24 @@ class StainService(QObject):
         self._busy = True
         self._thread.submit(self._work, self._request)
 
+    @property
+    def strength(self) -> float:
+        return self._strength
+
+    def set_strength(self, strength: float) -> None:
+        """Show more or less of the stain, now and in whatever is asked for next; 0..1.
+
+        Nothing is prepared again: `preview_ready` and `ready` come at once, with other readers.
+        """
+        if strength == self._strength:
+            return
+        self._strength = strength
+        if self._feed is not None:
+            self._let_go(self._feed)
+            self._feed = None
+        for signal, reader in self._whole.items():
+            self._show(signal, reader)
+
     def warm_up(self) -> None:
         """Load the libraries ahead, in a quiet moment; again, it does nothing."""
         if not self._warm:
@@ -176,9 +207,16 @@ class StainService(QObject):
             self._request.token.cancel()
             self._request = None
         if self._feed is not None:
-            self._feed.stop()
-            self._thread.submit(self._feed.reader.close)  # after the tile under way
+            self._let_go(self._feed)
             self._feed = None
+        if "ready" in self._whole:
+            self._thread.submit(self._whole["ready"].close)
+        self._whole.clear()
+
+    def _let_go(self, feed: TileFeed) -> None:
+        feed.stop()
+        if feed.reader is not self._whole.get("ready"):
+            self._thread.submit(feed.reader.close)  # after the tile under way
 
     def _work(self, request: StainRequest) -> None:
         """Prepare a model; on the staining thread."""
@@ -200,14 +238,23 @@ class StainService(QObject):
             if report.signal == "ready":
                 self._close_late(report.value)
             return
-        if report.signal == "ready":
-            self._feed = self._make_feed(report.value)
         ended = report.signal in ("ready", "failed")
         if ended:
             self._busy = False
-        getattr(self, report.signal).emit(report.value)
+        if report.signal in ("preview_ready", "ready"):
+            self._whole[report.signal] = report.value
+            self._show(report.signal, report.value)
+        else:
+            getattr(self, report.signal).emit(report.value)
         if ended:
             self.idle.emit()
+
+    def _show(self, signal: str, whole: Any) -> None:
+        """Tell of a reader at the strength that is set."""
+        reader = whole if self._strength == 1 else whole.at_strength(self._strength)
+        if signal == "ready":
+            self._feed = self._make_feed(reader)
+        getattr(self, signal).emit(reader)
 
     def _make_feed(self, virtual: Any) -> TileFeed:
         grid = TileGrid(virtual.info)
@@ -239,7 +286,7 @@ class _Teller:
     def __call__(self, signal: str, value: object) -> None:
         self._send(_Report(self._request, signal, value))
 
-    def preview(self, reader: SlideReader) -> None:
+    def preview(self, reader: PreviewReader) -> None:
         self("preview_ready", reader)
 
     def progress(self, words: str) -> None:

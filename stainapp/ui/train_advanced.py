@@ -16,11 +16,13 @@ from PySide6.QtWidgets import (
 )
 
 from stainapp.models.card import Arch
-from stainapp.runs.methods import MethodName, method_info
+from stainapp.runs.methods import METHODS, MethodName
 from stainapp.ui.train_wish import Values
 
 Box = QSpinBox | QDoubleSpinBox | QComboBox | QCheckBox
 COLUMNS = 2
+JUDGED = tuple(info.method for info in METHODS if info.judged_channels)
+"""Methods with discriminators."""
 BOX_WIDTH_PX, BOX_HEIGHT_PX = 90, 22
 
 
@@ -29,7 +31,7 @@ class Row:
     """One value: where it lies in `Values`, its words and its box."""
 
     part: str
-    """"training", "losses", "network", or "" for the values themselves."""
+    """"training", "losses", "network", "bridge", or "" for the values themselves."""
     name: str
     words: str
     make: Callable[[QWidget], Box]
@@ -71,7 +73,7 @@ def _choice(*names: str) -> Callable[[QWidget], Box]:
 
 PATCHWISE = ("cut", "fastcut", "asp")
 GENERATORS = ("resunet", "resnet", "unet")
-FAMILIES = {"blocks": ("resunet", "resnet"), "downs": ("unet",), "classes": ("dcgmm",)}
+FAMILIES = {"blocks": ("resunet", "resnet", "bridge"), "downs": ("unet",), "classes": ("dcgmm",)}
 """Those of networks that a value is of, where not of all."""
 ROWS = (
     Row("training", "images", "Images", _whole(1, 100_000_000, 1_000), "Images to learn from"),
@@ -95,8 +97,22 @@ ROWS = (
         "Kept to be judged again; 0 for the newest alone",
         ("cyclegan", *PATCHWISE),
     ),
-    Row("losses", "gan", "Adversarial loss", _choice("lsgan", "bce"), "Least squares or entropy"),
-    Row("losses", "adversarial", "Its weight", _real(0.0, 100.0, 2, 0.5), "Adversarial weight"),
+    Row(
+        "losses",
+        "gan",
+        "Adversarial loss",
+        _choice("lsgan", "bce"),
+        "Least squares or entropy",
+        JUDGED,
+    ),
+    Row(
+        "losses",
+        "adversarial",
+        "Its weight",
+        _real(0.0, 100.0, 2, 0.5),
+        "Adversarial weight",
+        JUDGED,
+    ),
     Row("losses", "cycle", "Cycle weight", _real(0, 1000, 1, 1), "There and back", ("cyclegan",)),
     Row("losses", "identity", "Identity weight", _real(0, 1000, 1, 1), "Own stain", ("cyclegan",)),
     Row(
@@ -198,6 +214,30 @@ ROWS = (
         "Over which a pixel is shared among bins; about the distance of two bins",
         ("unet",),
     ),
+    Row(
+        "bridge",
+        "nfe",
+        "Steps",
+        _whole(1, 999),
+        "Evaluations of the network when staining: few look smooth and are fast",
+        ("i2sb",),
+    ),
+    Row(
+        "bridge",
+        "beta_max",
+        "Noise",
+        _real(0.01, 10.0, 2, 0.1),
+        "How much chance there is on the way (beta_max); 1.0 is usual without any",
+        ("i2sb",),
+    ),
+    Row(
+        "bridge",
+        "ot_ode",
+        "Without chance",
+        QCheckBox,
+        "Walk along the mean of the way (OT-ODE): nothing is drawn",
+        ("i2sb",),
+    ),
     Row("network", "family", "Network", _choice(*GENERATORS), "The generator"),
     Row("network", "ngf", "Channels", _whole(4, 256, 8), "Of the generator's first layer"),
     Row("network", "blocks", "Blocks", _whole(1, 20), "Residual blocks of a ResNet or ResUNet"),
@@ -252,6 +292,7 @@ ROWS = (
         "Disturb images alike",
         QCheckBox,
         "Before the discriminator (DiffAugment): for little data",
+        JUDGED,
     ),
 )
 
@@ -297,14 +338,17 @@ class AdvancedForm(QWidget):
 
     def values(self) -> Values:
         """Return what the boxes say."""
-        changes: dict[str, dict[str, Any]] = {"": {}, "training": {}, "losses": {}, "network": {}}
+        parts = ("", "training", "losses", "network", "bridge")
+        changes: dict[str, dict[str, Any]] = {part: {} for part in parts}
         for row in ROWS:
             changes[row.part][row.name] = _read(self.boxes[row.name])
+        changes["network"]["family"] = self._family()
         old = self._values
         return replace(
             old,
             training=replace(old.training, **changes["training"]),
             losses=replace(old.losses, **changes["losses"]),
+            bridge=replace(old.bridge, **changes["bridge"]),
             network=_sound(replace(old.network, **changes["network"])),
             **changes[""],
         )
@@ -345,16 +389,21 @@ class AdvancedForm(QWidget):
             self._grid.addWidget(self._labels[row.name], line, 2 * column)
             self._grid.addWidget(self.boxes[row.name], line, 2 * column + 1)
 
+    def _family(self) -> str:
+        """Return the network's family: the box's, unless the method leaves no choice."""
+        given = self._values.network.family
+        box = self.boxes["family"]
+        assert isinstance(box, QComboBox)
+        return box.currentText() if box.findText(given) >= 0 else given
+
     def _matters(self, row: Row) -> bool:
         if row.part == "network":
-            family = _read(self.boxes["family"])
+            family = self._family()
             known = family in FAMILIES.get(row.name, (family,))
             only = row.name == "family" and family not in GENERATORS
             return self._own_network and known and not only
-        if row.name in OF_JUDGES and not method_info(self._method).judged_channels:
-            return False
         if row.name == "freeze_discriminator":
-            return not self._own_network
+            return not self._own_network and self._method in JUDGED
         return not row.methods or self._method in row.methods
 
     def _on_changed(self, *_: object) -> None:
@@ -376,12 +425,13 @@ def named_as_here(sentence: str) -> str:
 def _sound(network: Arch) -> Arch:
     """Give a U-Net the norm and dropout of its paper, a ResNet those of its own.
 
-    A ResUNet needs none: its input reaches every layer.
+    A ResUNet needs none: its input reaches every layer. A bridge has none.
     """
     norms: dict[str, Literal["batch", "none", "instance"]] = {
         "unet": "batch",
         "resunet": "none",
         "dcgmm": "none",
+        "bridge": "none",
     }
     norm = norms.get(network.family, "instance")
     return replace(network, norm=norm, dropout=network.family == "unet")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from stainapp.errors import TrainingError
-from stainapp.models.card import Arch
+from stainapp.models.card import Arch, Bridge
 from stainapp.runs.folder import RunFolder
 from stainapp.runs.methods import MethodName, Pairing, method_info
 from stainapp.runs.presets import FINE_TUNE_RATE, Preset, fine_tuned
@@ -83,6 +83,7 @@ class Values:
     losses: Losses
     seed: int = 0
     validation_share: float = 0.2
+    bridge: Bridge = Bridge()  # noqa: RUF009 - frozen
 
     @classmethod
     def of(cls, preset: Preset) -> "Values":
@@ -150,6 +151,7 @@ def recipe_of(wish: Wish) -> Recipe:
         data=data,
         losses=values.losses,
         training=values.training,
+        bridge=values.bridge,
     )
 
 

@@ -119,6 +119,10 @@ class VirtualStain(QObject):
         self.progress.emit("")
         self.shown.emit(None)
 
+    def set_strength(self, strength: float) -> None:
+        """Show more or less of the stain, 0..1, now and of every model chosen later."""
+        self._service.set_strength(strength)
+
     def use_device(self, device: str) -> None:
         """Stain on another device from now on."""
         self.device = device
@@ -158,6 +162,8 @@ class VirtualStain(QObject):
             return ""
         card = self._entry.found.card
         title = f"{card.target_stain}   {card.id}"
+        if self._service.strength < 1:
+            title += f"   strength {100 * self._service.strength:.0f} %"
         if self._training_step is None:
             return title
         return f"{title}   training, step {self._training_step:,}"

@@ -50,9 +50,9 @@ class Recorded:
         self._stainer = stainer
         self.shapes: list[tuple[int, ...]] = []
 
-    def predict(self, tiles: Tiles, *rest: Any) -> Tiles:
+    def predict(self, tiles: Tiles, *rest: Any, **where: Any) -> Tiles:
         self.shapes.append(tiles.shape)
-        return self._stainer.predict(tiles, *rest)
+        return self._stainer.predict(tiles, *rest, **where)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stainer, name)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ def virtual() -> Iterator[Made]:
     with ExitStack() as stack:
 
         def make(source: SlideReader, stainer: Stainer, state: SlideState | None = None,
-                 **options: int) -> VirtualSlide:  # fmt: skip
+                 **options: Any) -> VirtualSlide:  # fmt: skip
             slide = VirtualSlide(source, stainer, state or SlideState(), **options)
             stack.enter_context(closing(slide))
             return slide

@@ -17,6 +17,7 @@ from stainapp.models import networks
 from stainapp.models.card import (
     WEIGHTS_FILE,
     Arch,
+    Bridge,
     Calibration,
     Classic,
     ModelCard,
@@ -99,6 +100,29 @@ def pixel_model(folder: Path, **changes: Any) -> Path:
     return network_model(folder, Arch(family="pixel", ngf=8), **({"mpp": None} | changes))
 
 
+def bridge_model(folder: Path, **changes: Any) -> Path:
+    """Write a small bridge of four steps."""
+    arch = Arch(family="bridge", in_channels=6, ngf=4, mults=(1, 2), blocks=1, norm="none")
+    values = {"tile": 256, "halo": 64, "multiple": 2, "bridge": Bridge(nfe=4)}
+    return network_model(folder, arch, **(values | changes))
+
+
+def adm_model(folder: Path, **changes: Any) -> Path:
+    """Write a network of ADM's shape, far smaller than the published one."""
+    arch = Arch(
+        family="adm",
+        in_channels=6,
+        ngf=32,
+        mults=(1, 2),
+        blocks=1,
+        attention=(2,),
+        head=16,
+        norm="none",
+    )
+    values = {"tile": 128, "halo": 32, "multiple": 2, "blend": "overlap"}
+    return network_model(folder, arch, **(values | {"bridge": Bridge(nfe=2)} | changes))
+
+
 def identity_model(folder: Path, **changes: Any) -> Path:
     """Write a 1 x 1 network that gives back what it gets."""
     arch = Arch(family="pixel", layers=1)
@@ -141,6 +165,9 @@ def draw_weights(net: nn.Module) -> None:
     """
     generator = torch.Generator().manual_seed(0)
     for module in net.modules():
+        if isinstance(module, nn.Linear | nn.Conv1d):
+            nn.init.normal_(module.weight, 0.0, 0.02, generator=generator)
+            nn.init.zeros_(module.bias)  # type: ignore[arg-type] # they have one
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
             fan = module.weight[0].numel()
             if isinstance(module, nn.ConvTranspose2d):
@@ -254,12 +281,12 @@ class FakeStainer:
         return self.calibrate_and_predict(tiles, token)[0]
 
     def calibrate_and_predict(
-        self, tiles: RgbImage, token: CancelToken | None = None
+        self, tiles: RgbImage, token: CancelToken | None = None, **_: Any
     ) -> tuple[SlideState, RgbImage]:
         return SlideState(tiles=len(tiles)), self.predict(tiles, SlideState(), token)
 
     def predict(
-        self, tiles: RgbImage, state: SlideState, token: CancelToken | None = None
+        self, tiles: RgbImage, state: SlideState, token: CancelToken | None = None, **_: Any
     ) -> RgbImage:
         if token is not None:
             token.check()
@@ -275,6 +302,7 @@ MODELS: dict[str, Callable[[Path], Path]] = {
     "unet": unet_model,
     "pixel": pixel_model,
     "dcgmm": dcgmm_model,
+    "bridge": bridge_model,
 }
 
 

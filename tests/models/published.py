@@ -160,6 +160,119 @@ def stainnet(width: int = 32) -> nn.Module:
     return _StainNet(width)
 
 
+class _AdmRes(nn.Module):
+    def __init__(self, inner: int, outer: int, emb: int, factor: float = 1.0) -> None:
+        super().__init__()
+        self.factor = factor
+        self.in_layers = nn.Sequential(
+            nn.GroupNorm(32, inner), nn.SiLU(), nn.Conv2d(inner, outer, 3, 1, 1)
+        )
+        self.emb_layers = nn.Sequential(nn.SiLU(), nn.Linear(emb, 2 * outer))
+        self.out_layers = nn.Sequential(
+            nn.GroupNorm(32, outer), nn.SiLU(), nn.Dropout(0.0), nn.Conv2d(outer, outer, 3, 1, 1)
+        )
+        self.skip_connection = nn.Conv2d(inner, outer, 1) if inner != outer else nn.Identity()
+
+    def sized(self, x: Tensor) -> Tensor:
+        if self.factor < 1:
+            return (x[..., ::2, ::2] + x[..., 1::2, ::2] + x[..., ::2, 1::2] + x[..., 1::2, 1::2]
+                    ) / 4  # fmt: skip
+        return x.repeat_interleave(2, -1).repeat_interleave(2, -2) if self.factor > 1 else x
+
+    def forward(self, x: Tensor, emb: Tensor) -> Tensor:
+        h = self.in_layers[2](self.sized(self.in_layers[:2](x)))
+        both = self.emb_layers(emb)
+        half = both.shape[1] // 2
+        scale, shift = both[:, :half, None, None], both[:, half:, None, None]
+        h = self.out_layers[0](h) * (1 + scale) + shift
+        return self.skip_connection(self.sized(x)) + self.out_layers[1:](h)  # type: ignore[no-any-return]
+
+
+class _AdmAttention(nn.Module):
+    def __init__(self, channels: int, head: int) -> None:
+        super().__init__()
+        self.norm, self.head = nn.GroupNorm(32, channels), head
+        self.qkv = nn.Conv1d(channels, 3 * channels, 1)
+        self.proj_out = nn.Conv1d(channels, channels, 1)
+
+    def forward(self, x: Tensor, _emb: Tensor) -> Tensor:
+        flat = x.reshape(*x.shape[:2], -1)
+        all_heads, made = self.qkv(self.norm(flat)), []
+        for first in range(0, all_heads.shape[1], 3 * self.head):  # heads first, then q, k, v
+            q, k, v = all_heads[:, first : first + 3 * self.head].split(self.head, dim=1)
+            weight = torch.einsum("bct,bcs->bts", q, k) / self.head**0.5
+            made.append(torch.einsum("bts,bcs->bct", weight.softmax(-1), v))
+        return (flat + self.proj_out(torch.cat(made, 1))).reshape(x.shape)  # type: ignore[no-any-return]
+
+
+class _Adm(nn.Module):
+    """The network of ADM; written from the list of what I2SB's 256 px checkpoint holds."""
+
+    def __init__(self, channels: int, width: int, mults: tuple[int, ...], each: int,
+                 attention: tuple[int, ...], head: int) -> None:  # fmt: skip
+        super().__init__()
+        self.width, emb = width, 4 * width
+        self.time_embed = nn.Sequential(nn.Linear(width, emb), nn.SiLU(), nn.Linear(emb, emb))
+        conv: nn.Module = nn.Conv2d(channels, width * mults[0], 3, 1, 1)
+        blocks, chans, now = [nn.ModuleList([conv])], [width * mults[0]], width * mults[0]
+        for level, mult in enumerate(mults):
+            look = 2**level in attention
+            for _ in range(each):
+                parts: list[nn.Module] = [_AdmRes(now, width * mult, emb)]
+                now = width * mult
+                blocks.append(nn.ModuleList([*parts, *[_AdmAttention(now, head)] * look]))
+                chans.append(now)
+            if level + 1 < len(mults):
+                blocks.append(nn.ModuleList([_AdmRes(now, now, emb, 0.5)]))
+                chans.append(now)
+        self.input_blocks = nn.ModuleList(blocks)
+        self.middle_block = nn.ModuleList(
+            [_AdmRes(now, now, emb), _AdmAttention(now, head), _AdmRes(now, now, emb)]
+        )
+        ups = []
+        for level in range(len(mults) - 1, -1, -1):
+            for turn in range(each + 1):
+                parts = [_AdmRes(now + chans.pop(), width * mults[level], emb)]
+                now = width * mults[level]
+                parts += [_AdmAttention(now, head)] * (2**level in attention)
+                parts += [_AdmRes(now, now, emb, 2.0)] * (level > 0 and turn == each)
+                ups.append(nn.ModuleList(parts))
+        self.output_blocks = nn.ModuleList(ups)
+        self.out = nn.Sequential(nn.GroupNorm(32, now), nn.SiLU(), nn.Conv2d(now, 3, 3, 1, 1))
+
+    def forward(self, x: Tensor, t: Tensor) -> Tensor:
+        count = self.width // 2
+        angles = t[:, None] * 10_000.0 ** (-torch.arange(count) / count)
+        emb, kept = self.time_embed(torch.cat([angles.cos(), angles.sin()], 1)), []
+        for number, block in enumerate(self.input_blocks):
+            for part in block:  # type: ignore[attr-defined]
+                x = part(x, emb) if number else part(x)
+            kept.append(x)
+        for part in self.middle_block:
+            x = part(x, emb)
+        for block in self.output_blocks:
+            x = torch.cat([x, kept.pop()], 1)
+            for part in block:  # type: ignore[attr-defined]
+                x = part(x, emb)
+        return self.out(x)  # type: ignore[no-any-return]
+
+
+def adm(channels: int = 6, width: int = 64, mults: tuple[int, ...] = (1, 2, 2), each: int = 1,
+        attention: tuple[int, ...] = (2, 4), head: int = 64) -> nn.Module:  # fmt: skip
+    return _Adm(channels, width, mults, each, attention, head)
+
+
+def i2sb_file(net: nn.Module, averages: list[Tensor]) -> dict[str, object]:
+    """As I2SB saves it: the network within another module, and torch_ema's state."""
+    return {
+        "net": {f"diffusion_model.{name}": w for name, w in net.state_dict().items()},
+        "ema": {"decay": 0.99, "num_updates": 7, "shadow_params": averages,
+                "collected_params": None},
+        "optimizer": {"state": {0: {"step": torch.tensor(3.0)}}, "param_groups": [{"lr": 5e-5}]},
+        "sched": {"step_size": 1000, "gamma": 0.99, "last_epoch": 4},
+    }  # fmt: skip
+
+
 def with_spectral_norm(net: nn.Module, *, parametrised: bool = False) -> nn.Module:
     """As ASP saves it: every convolution; u and v as after some steps of training."""
     wrap = nn.utils.parametrizations.spectral_norm if parametrised else nn.utils.spectral_norm

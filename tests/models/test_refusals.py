@@ -139,10 +139,15 @@ KINDS: dict[str, tuple[Callable[[Path], Path], str]] = {
                         p / "g.pth"),
         "other numbers than floats",
     ),
-    "a diffusion network": (
+    "a diffusion network of another kind": (
         lambda p: saved({"net": {"input_blocks.0.0.weight": torch.zeros(8, 3, 3, 3),
                                  "time_embed.0.weight": torch.zeros(8, 8)}}, p / "g.pt"),
-        "I2SB.*not supported yet",
+        "variant that is not known",
+    ),
+    "averages of another network": (
+        lambda p: saved({"net": {"time_embed.0.weight": torch.zeros(8, 8)},
+                         "ema": {"shadow_params": [torch.zeros(8, 9)]}}, p / "g.pt"),
+        "averages that do not fit",
     ),
     "an encoders/decoders U-Net": (
         lambda p: saved({"encoders.0.conv.weight": torch.zeros(8, 3, 4, 4),

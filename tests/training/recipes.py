@@ -12,12 +12,7 @@ AREAS = {"train": (0.0, 0.0, 256.0, 512.0), "validation": (256.0, 0.0, 256.0, 51
 SMALL_RESNET = Arch(family="resnet", blocks=1, ngf=4, upsampling="resize")
 SMALL_RESUNET = Arch(family="resunet", blocks=1, ngf=4, norm="none")
 SMALL_DCGMM = Arch(family="dcgmm", ngf=4, norm="none")
-
-
-def usual(method: MethodName) -> Arch:
-    """Return a small network of a family that the method teaches."""
-    networks = (SMALL_RESNET, SMALL_DCGMM)
-    return next(one for one in networks if one.family in method_info(method).families)
+SMALL_BRIDGE = Arch(family="bridge", in_channels=6, blocks=1, ngf=4, mults=(1, 2), norm="none")
 
 
 def small(
@@ -27,7 +22,10 @@ def small(
     losses: Losses | None = None,
     **training: Any,
 ) -> Recipe:
-    """Return a recipe whose training differs from a few small steps as ``training`` says."""
+    """Return a recipe whose training differs from a few small steps as ``training`` says.
+
+    Without a network it has the first of `networks_of`.
+    """
     pairing = method_info(method).pairings[0]
     paired = pairing == "paired"
     target_seed = 3 if paired else 4
@@ -45,7 +43,7 @@ def small(
         method=method,
         seed=5,
         model=Made(id="small", name="Small", source_stain="H&E", target_stain="PAS", mpp=0.5),
-        network=network or usual(method),
+        network=network or networks_of(method)[0],
         data=Data(
             pairing=pairing,
             source=_origins(f"phantom:he:{SIDE}:3"),
@@ -58,6 +56,12 @@ def small(
         losses=losses or losses_of(method),
         training=replace(few, **training),
     )
+
+
+def networks_of(method: MethodName) -> tuple[Arch, ...]:
+    """Return small networks that a method teaches."""
+    every = (SMALL_RESNET, SMALL_RESUNET, SMALL_DCGMM, SMALL_BRIDGE)
+    return tuple(one for one in every if one.family in method_info(method).families)
 
 
 def _origins(slide: str) -> tuple[Origin, ...]:

@@ -14,7 +14,7 @@ from stainapp.runs.methods import METHODS, method_info
 from stainapp.runs.recipe import Recipe
 from tests.models.factories import classic_model, network_model
 from tests.training.methods import images, method_of, weights
-from tests.training.recipes import SMALL_DCGMM, SMALL_RESNET, small, usual
+from tests.training.recipes import SMALL_DCGMM, SMALL_RESNET, small
 from training.export import JUDGE_FILE, Taught, export
 from training.method import HEADS, JUDGES
 
@@ -33,8 +33,9 @@ def exported(kind: Any, folder: Path) -> Recipe:
             method.networks[name].state_dict() if name in method.networks else {}
             for name in (JUDGES[direction], HEADS)
         )
+        assert recipe.network is not None
         taught = Taught(direction, net.state_dict(), tiles, judge, heads, template=tiles)
-        export(folder, recipe, usual(kind), taught, {})
+        export(folder, recipe, recipe.network, taught, {})
     inverse = str(folder / "small-back") if method_info(kind).both_ways else ""
     made = replace(recipe.model, parent=str(folder / "small"), inverse_parent=inverse, id="tuned")
     return replace(recipe, model=made, network=None)

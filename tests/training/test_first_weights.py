@@ -15,11 +15,13 @@ from tests.training.recipes import small
 from training.first_weights import initialise
 
 RESUNET = Arch(family="resunet", blocks=2, ngf=8, norm="none")
+BRIDGE = Arch(family="bridge", in_channels=6, blocks=2, ngf=8, mults=(1, 2), norm="none")
 ARCHS = {
     "resnet": Arch(family="resnet", blocks=2, ngf=8),
     "resnet without norms": Arch(family="resnet", blocks=2, ngf=8, norm="none"),
     "unet": Arch(family="unet", downs=5, ngf=8, norm="batch"),
     "resunet": RESUNET,
+    "bridge": BRIDGE,
 }
 
 
@@ -43,6 +45,12 @@ def test_a_resunet_begins_near_its_input_and_not_at_it() -> None:
     changed = drawn(RESUNET)(picture()) - picture()
 
     assert 1e-3 < changed.abs().mean() < 0.2
+
+
+def test_a_bridge_begins_near_saying_that_nothing_is_off_and_not_at_it() -> None:
+    answer = drawn(BRIDGE)(torch.cat([picture(), picture()], dim=1), torch.tensor([500.0]))
+
+    assert 1e-3 < answer.abs().mean() < 0.5
 
 
 @pytest.mark.parametrize("blocks", [1, 12])

@@ -10,19 +10,14 @@ import torch
 from stainapp.models.card import Arch
 from stainapp.runs.methods import METHODS
 from tests.training.methods import images, method_of, weights
-from tests.training.recipes import SMALL_DCGMM, SMALL_RESNET, SMALL_RESUNET, small
+from tests.training.recipes import networks_of, small
 from training.augment import diff_augment
 from training.discriminators import PatchDiscriminator
 from training.method import LEAST_SCALE, NotFiniteError, learn, rate_share
 
 NAMES = [info.method for info in METHODS]
 JUDGED = [info.method for info in METHODS if info.judged_channels]
-EACH = [
-    (info.method, network)
-    for info in METHODS
-    for network in (SMALL_RESNET, SMALL_RESUNET, SMALL_DCGMM)
-    if network.family in info.families
-]
+EACH = [(name, network) for name in NAMES for network in networks_of(name)]
 UNET = Arch(family="unet", ngf=4, norm="batch", downs=5)
 
 

@@ -221,6 +221,56 @@ def test_what_fails_to_load_ahead_is_told_only_once_it_is_wanted(qtbot: QtBot) -
     service.close()
 
 
+class Graded(PlainSlide):
+    """Knows strengths, and which reader another came from."""
+
+    def __init__(self, identity: str, strength: float = 1.0) -> None:
+        super().__init__(BLUE, f"{identity} {strength:g}")
+        self.name, self.others = identity, [self]
+
+    def at_strength(self, strength: float) -> "Graded":
+        other = Graded(self.name, strength)
+        self.others.append(other)
+        return other
+
+
+def test_a_strength_is_set_without_preparing_again_and_kept_for_the_next_model(
+    qtbot: QtBot, serve: Start
+) -> None:
+    prepared: list[Graded] = []
+
+    def graded(request: StainRequest, tell: Tell) -> VirtualReader:
+        tell.preview(Graded("preview"))
+        prepared.append(Graded(request.folder.name))
+        return prepared[-1]
+
+    service = serve(graded)
+    heard: list[str] = []
+    service.preview_ready.connect(lambda reader: heard.append(reader.info.identity))
+    service.ready.connect(lambda reader: heard.append(reader.info.identity))
+    with qtbot.waitSignal(service.ready):
+        service.start(PlainSlide(), Path("first"))
+
+    service.set_strength(0.5)
+    service.set_strength(0.5)
+    service.set_strength(1.0)
+    service.set_strength(0.25)
+    with qtbot.waitSignal(service.ready):
+        service.start(PlainSlide(), Path("second"))
+
+    assert heard[:6] == [
+        "preview 1", "first 1", "preview 0.5", "first 0.5", "preview 1", "first 1",
+    ]  # fmt: skip
+    assert heard[6:] == ["preview 0.25", "first 0.25", "preview 0.25", "second 0.25"]
+    assert service.feed is not None
+    assert service.feed.reader is prepared[1].others[1]
+    service.when_idle(lambda: None).result(5)
+    assert all(one.closed for one in prepared[0].others)
+    service.stop()
+    service.when_idle(lambda: None).result(5)
+    assert all(one.closed for one in prepared[1].others)
+
+
 def test_levels_too_dear_to_stain_live_are_left_to_the_preview(qtbot: QtBot, serve: Start) -> None:
     virtual = virtual_slide()
     virtual.live_levels = frozenset({0})

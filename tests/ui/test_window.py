@@ -244,6 +244,35 @@ def test_network_tiles_replace_the_preview(start: Start) -> None:
     assert "preview" not in words
 
 
+def test_the_strength_follows_the_slider_without_calibrating_again(
+    start: Start, qtbot: QtBot
+) -> None:
+    app = start(model="macenko", layout="side-by-side")
+    whole, stainer = app.virtual.reader, app.virtual.reader and app.virtual.reader.stainer
+    before = app.view.grab_picture()
+
+    app.window.stains.strength.slider.setValue(50)
+    qtbot.waitUntil(lambda: app.virtual.reader is not whole, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: app.view.is_settled, timeout=WAIT_MS)
+
+    half = app.virtual.reader
+    assert half is not None
+    assert (half.strength, half.stainer) == (0.5, stainer)
+    assert any("strength 50 %" in chip.words for chip in app.view.panes[1].chips)
+    assert app.view.grab_picture() != before
+    app.window.stains.strength.slider.setValue(100)
+    qtbot.waitUntil(lambda: app.virtual.reader is whole, timeout=WAIT_MS)
+    assert not any("strength" in chip.words for chip in app.view.panes[1].chips)
+
+
+def test_a_window_opens_at_the_strength_that_was_asked_for(start: Start) -> None:
+    app = start(model="macenko", strength=0.25)
+
+    assert app.virtual.reader is not None
+    assert app.virtual.reader.strength == 0.25
+    assert app.window.stains.strength.figure.text() == "25 %"
+
+
 def test_far_out_the_preview_stays_and_says_so(start: Start) -> None:
     resnet_model(home() / "models" / "resnet", source_stain="H&E", mpp=0.5)
     app = start("phantom:he:12000:1", model="resnet", layout="side-by-side")
