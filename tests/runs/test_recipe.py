@@ -1,7 +1,7 @@
 """Recipes: strict, complete, and found wherever their files lie."""
 
 import copy
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -143,7 +143,7 @@ def test_what_a_recipe_does_not_say_of_its_losses_is_as_in_the_methods_paper(
     info: MethodInfo,
 ) -> None:
     data = {"pairing": info.pairings[0], "source": [{"slide": "a"}], "target": [{"slide": "b"}]}
-    network = {"family": info.families[0]}
+    network = asdict(preset(info.method, "quick").network)
     values = {**GOOD, "method": info.method, "data": data, "network": network}
 
     nothing, part = (
