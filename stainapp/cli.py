@@ -208,6 +208,19 @@ def _add_evaluate(to: "Subparsers") -> None:
     evaluate.add_argument("--files", type=Path, metavar="DIR", help="where the recipe's files lie")
     evaluate.add_argument("-o", "--output", type=Path, metavar="JSON")
     evaluate.add_argument("--csv", type=Path, metavar="CSV")
+    evaluate.add_argument(
+        "--page", type=Path, metavar="HTML", help="a page with ranks, costs and pictures"
+    )
+    evaluate.add_argument(
+        "--costs", action="store_true", help="measure seconds and memory as well, as --page does"
+    )
+    evaluate.add_argument(
+        "--steps",
+        type=_whole_numbers,
+        default=(),
+        metavar="N,N",
+        help="of bridges, such as 1,4,32; by default as their cards say",
+    )
     evaluate.add_argument("--figures", type=Path, metavar="DIR", help="the worst tiles, as PNG")
     evaluate.add_argument(
         "--inception",
@@ -242,6 +255,13 @@ def _add_doctor(to: "Subparsers") -> None:
     doctor = to.add_parser("doctor", help="check this machine")
     doctor.add_argument("--json", action="store_true")
     doctor.set_defaults(run=commands.doctor)
+
+
+def _whole_numbers(text: str) -> tuple[int, ...]:
+    numbers = tuple(int(word) for word in text.split(",") if word.strip().isdecimal())
+    if len(numbers) != len(text.split(",")) or 0 in numbers:
+        raise argparse.ArgumentTypeError(f"{text!r} are no numbers of steps, such as 1,4,32")
+    return numbers
 
 
 def _finite(text: str) -> float:

@@ -111,13 +111,40 @@ def test_a_model_is_measured_on_what_its_run_held_out(
     assert main(["evaluate", model, *where, "--figures", str(tmp_path / "worst")]) == 0
 
     said = capsys.readouterr().out
-    rows = json.loads(out.read_text())["models"][0]["rows"]
+    rows = json.loads(out.read_text())["comparisons"][0]["rows"]
     ssim = next(r for r in rows if (r["subject"], r["measure"]) == ("small", "SSIM"))
     assert ssim["low"] <= ssim["estimate"] <= ssim["high"]
     assert f"{ssim['estimate']:.4g}" in said
     with table.open() as lines:
         assert {row["subject"] for row in csv.DictReader(lines)} >= {"small", "reinhard"}
     assert (tmp_path / "worst" / "small.png").stat().st_size > 0
+
+
+def test_several_models_are_ranked_in_one_table_on_one_page(
+    run: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    same = identity_model(tmp_path / "same", id="same", source_stain="H&E", target_stain="PAS")
+    out, html = tmp_path / "m.json", tmp_path / "m.html"
+    words = ["evaluate", str(run.model / "small"), str(same), "--data", str(run.path)]
+
+    assert main([*words, "-o", str(out), "--page", str(html)]) == 0
+
+    (comparison,) = json.loads(out.read_text())["comparisons"]
+    standings = {one["subject"]: one for one in comparison["standings"]}
+    assert standings.keys() >= {"small", "same", "untouched", "reinhard"}
+    assert standings["same"]["ranks"]["PSNR"] == standings["untouched"]["ranks"]["PSNR"]
+    assert any(value > 0 for value in standings["small"]["costs"].values())
+    assert "Mean rank in" in capsys.readouterr().out
+    assert html.read_text().count("<figcaption>same</figcaption>") == 3
+
+
+def test_steps_are_for_bridges_alone(run: RunFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["evaluate", str(run.model / "small"), "--data", str(run.path), "--steps", "1,0"]
+
+    with pytest.raises(SystemExit):
+        main(words)
+
+    assert "'1,0' are no numbers of steps" in capsys.readouterr().err
 
 
 def test_a_model_is_measured_the_same_twice(run: RunFolder, tmp_path: Path) -> None:
@@ -141,7 +168,7 @@ def test_a_model_is_measured_on_an_archive_of_pairs(
     model = str(run.model / "small")
     assert main(["evaluate", model, "--data", str(tmp_path / "stain.npz"), "--json"]) == 0
 
-    rows = json.loads(capsys.readouterr().out)["models"][0]["rows"]
+    rows = json.loads(capsys.readouterr().out)["comparisons"][0]["rows"]
     assert {row["n"] for row in rows if row["measure"] == "PSNR"} == {4}
 
 
@@ -158,7 +185,7 @@ def test_the_report_names_what_the_figures_rest_on(run: RunFolder, tmp_path: Pat
     assert report["segmenter"] == {"name": "finder 1.0.0", "accuracy": None}
     assert report["dab_thresholds"] == {"weak": 0.1, "moderate": 0.3, "strong": 0.5}
     assert report["inception"] is None
-    rows = {row["measure"]: row for row in report["models"][0]["rows"]}
+    rows = {row["measure"]: row for row in report["comparisons"][0]["rows"]}
     assert "finder 1.0.0, its accuracy was not measured" in rows["nuclei F1"]["note"]
     assert {"FD-OD", "KD-OD"} <= rows.keys()
 

@@ -5,7 +5,7 @@ bare glass handed through.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +33,17 @@ SHOWN = 8
 
 
 @dataclass(frozen=True, slots=True)
+class Contender:
+    """One model among those that stain the same tiles."""
+
+    folder: Path
+    inverse: Path | None = None
+    """The folder of its way back, where there is one."""
+    steps: int | None = None
+    """Of a bridge, instead of its card's."""
+
+
+@dataclass(frozen=True, slots=True)
 class Subject:
     """A model in one direction, and what it is judged by."""
 
@@ -49,6 +60,10 @@ class Subject:
     inverse: Path | None = None
     parent: str = ""
     """Id or folder of the model it was fine-tuned from."""
+    steps: int | None = None
+    """Of a bridge, instead of its card's."""
+    others: Mapping[str, Contender] = field(default_factory=dict)
+    """Further models to set beside it, by the names of their rows."""
     device: str = "auto"
 
     def reversed(self, folder: Path) -> "Subject":
@@ -79,26 +94,45 @@ class Verdict:
 
     table: Table
     source: Tiles
-    made: Tiles
+    made: Mapping[str, Tiles]
+    """What each subject made of the source: "model", "parent", the others, the baselines."""
     beside: Tiles
     """The target or, unpaired, real tiles from elsewhere."""
     mpp: float
     paired: bool
 
-    def draw_worst(self, path: Path) -> None:
-        """Write the worst tiles, the worst first, as a PNG.
+    @property
+    def beside_name(self) -> str:
+        return "target" if self.paired else "real, elsewhere"
+
+    def named(self, name: str) -> "Verdict":
+        """Return it with another name for the subject "model"."""
+        rows = tuple(
+            replace(row, subject=name) if row.subject == "model" else row for row in self.table.rows
+        )
+        made = {name if one == "model" else one: tiles for one, tiles in self.made.items()}
+        return replace(self, table=replace(self.table, rows=rows), made=made)
+
+    def draw_worst(self, path: Path, subject: str = "model") -> None:
+        """Write what a subject made of the worst tiles, the worst first, as a PNG.
 
         Raises:
             ExportError: the file cannot be written.
         """
         chosen = self.table.worst[:SHOWN]
-        rows = [(self.source[w.index], self.made[w.index], self.beside[w.index]) for w in chosen]
+        made = self.made[subject]
+        rows = [(self.source[w.index], made[w.index], self.beside[w.index]) for w in chosen]
         captions = [f"{w.region}: {w.measure} {w.score:.3g}" for w in chosen]
-        third = "target" if self.paired else "real, elsewhere"
-        figure(rows, ("source", "generated", third), path, self.mpp, captions)
+        figure(rows, ("source", "generated", self.beside_name), path, self.mpp, captions)
 
 
-def stained_as_seen(folder: Path, tiles: Tiles, device: str, slides: Sequence[str] = ()) -> Tiles:
+def stained_as_seen(
+    folder: Path,
+    tiles: Tiles,
+    device: str,
+    slides: Sequence[str] = (),
+    steps: int | None = None,
+) -> Tiles:
     """Return tiles as the viewer would show them in a model's stain.
 
     Args:
@@ -106,11 +140,12 @@ def stained_as_seen(folder: Path, tiles: Tiles, device: str, slides: Sequence[st
         tiles: (N, H, W, 3) of tissue at its scale, as they are scanned.
         device: to run on.
         slides: the slide of each tile, which are calibrated one by one; () for one slide.
+        steps: of a bridge, instead of its card's.
 
     Raises:
         ModelError: the model cannot be opened, or not run on this device.
     """
-    stainer = open_stainer(folder, device=device)
+    stainer = open_stainer(folder, device=device, steps=steps)
     result = np.empty_like(tiles)
     for own in _each_slide(slides, len(tiles)):
         result[own] = _stained(stainer, tiles[own])
@@ -135,24 +170,22 @@ def _stained(stainer: Stainer, tiles: Tiles) -> Tiles:
 
 
 def judge_model(subject: Subject, instruments: Instruments | None = None) -> Verdict:
-    """Measure a model, its parent and the baselines on the same tiles.
+    """Measure a model, its parent, others and the baselines on the same tiles.
 
     Raises:
         StainAppError: a model or the tiles cannot be used.
     """
     tiles, device = subject.tiles, subject.device
     slides = tiles.source_slides
-    made = {"model": stained_as_seen(subject.folder, tiles.source, device, slides)}
-    parent = _folder_of(subject.parent)
-    if parent is not None:
-        made["parent"] = stained_as_seen(parent, tiles.source, device, slides)
+    made, cycled = {}, {}
+    for name, one in _contenders(subject).items():
+        made[name] = stained_as_seen(one.folder, tiles.source, device, slides, one.steps)
+        if one.inverse is not None:
+            cycled[name] = stained_as_seen(one.inverse, made[name], device, slides)
     shown, fit = tiles.source, subject.learnt[0]
     if subject.grey:
         shown, fit = grey_of(shown), grey_of(fit)
     made |= _baselines(shown, fit, subject)
-    cycled = {}
-    if subject.inverse is not None:
-        cycled["model"] = stained_as_seen(subject.inverse, made["model"], device, slides)
     question = Question(
         TileSet(shown, tiles.source_fields, subject.stains[0], subject.mpp),
         TileSet(tiles.target, tiles.target_fields, subject.stains[1], subject.mpp),
@@ -161,7 +194,16 @@ def judge_model(subject: Subject, instruments: Instruments | None = None) -> Ver
     )
     table = evaluate(question, made, cycled, instruments=instruments)
     beside = tiles.target[np.arange(len(shown)) % len(tiles.target)]
-    return Verdict(table, shown, made["model"], beside, subject.mpp, subject.paired)
+    return Verdict(table, shown, made, beside, subject.mpp, subject.paired)
+
+
+def _contenders(subject: Subject) -> dict[str, Contender]:
+    parent = _folder_of(subject.parent)
+    return {
+        "model": Contender(subject.folder, subject.inverse, subject.steps),
+        **({} if parent is None else {"parent": Contender(parent)}),
+        **subject.others,
+    }
 
 
 def _baselines(shown: Tiles, fit: Tiles, subject: Subject) -> dict[str, Tiles]:
@@ -189,14 +231,19 @@ def _other_real(subject: Subject) -> TileSet | None:
 
 def for_card(table: Table, tiles: JudgeTiles) -> tuple[Mapping[str, object], ...]:
     """Return the model's and the baselines' rows as a card holds them."""
-    held_out = ", ".join(sorted({name.partition(BLOCK_WORD)[0] for name in tiles.source_fields}))
-    return tuple(_short(row, held_out) for row in table.rows if row.estimate is not None)
+    where = held_out(tiles)
+    return tuple(_short(row, where) for row in table.rows if row.estimate is not None)
 
 
-def _short(row: Row, held_out: str) -> dict[str, object]:
+def held_out(tiles: JudgeTiles) -> str:
+    """Return where the tiles are from, in words."""
+    return ", ".join(sorted({name.partition(BLOCK_WORD)[0] for name in tiles.source_fields}))
+
+
+def _short(row: Row, where: str) -> dict[str, object]:
     numbers = {name: getattr(row, name) for name in ("estimate", "low", "high")}
     return {
-        "set": held_out,
+        "set": where,
         "subject": row.subject,
         "measure": row.measure,
         **{name: None if v is None else float(f"{v:.4g}") for name, v in numbers.items()},

@@ -1,55 +1,90 @@
 """What a model is judged by: the held-out part of a recipe's data, or files given for it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stainapp.compare.instruments import Instruments
-from stainapp.compare.table import Row, Table
 from stainapp.errors import RecipeError
 from stainapp.models.card import ANY_STAIN, ModelCard
 from stainapp.models.store import Found, Store
 from stainapp.runs.recipe import RECIPE_FILE, Data, Made, Recipe, read_recipe
-from training.evaluation import LEARNT, Subject, Verdict, judge_model
+from training.evaluation import LEARNT, Contender, Subject, Verdict, held_out, judge_model
 from training.sources import open_tiles
 
 TILES, TILE_PX = 64, 256
 """What files are cut into."""
 
 
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Models that stain the same tiles, measured on them."""
+
+    verdict: Verdict
+    models: Mapping[str, Found]
+    """By the names of their rows; the first is the one whose worst tiles are listed."""
+    contenders: Mapping[str, Contender]
+    stains: tuple[str, str]
+    mpp: float
+    held_out: str
+    """Where the tiles are from, in words."""
+
+
 def judge(
-    found: Found,
+    models: Sequence[Found],
     where: Path,
     store: Store,
     *,
     data: Path | None = None,
+    steps: Sequence[int] = (),
     device: str = "auto",
     instruments: Instruments | None = None,
-) -> Verdict:
-    """Measure one model on what it has not learnt from.
+) -> list[Comparison]:
+    """Measure models on what they have not learnt from, those of one scale and way together.
 
     Args:
-        found: the model.
+        models: what to measure.
         where: a recipe or a run, whose held-out tiles are used; or files: a folder with
             testA and testB, a folder of A|B images, a CSV of pairs, an npz archive.
-        store: finds the inverse.
+        store: finds the inverses.
         data: where a recipe's files lie.
+        steps: of bridges, each of which is then measured with each; () for the cards' own.
         device: to run on.
         instruments: what the pictures are looked at with.
 
     Raises:
-        StainAppError: the data, or the model on it, will not do.
+        StainAppError: the data, or a model on it, will not do.
     """
-    card = found.card
-    recipe, learns = recipe_for(card, where, data)
-    back = _is_backward(card, recipe)
+    together: dict[tuple[bool, float], list[Found]] = {}
+    for found in models:
+        recipe, _ = recipe_for(found.card, where, data)
+        key = (_is_backward(found.card, recipe), recipe.model.mpp)
+        together.setdefault(key, []).append(found)
+    return [
+        _compared(some, where, store, data, steps, device, instruments)
+        for some in together.values()
+    ]
+
+
+def _compared(
+    models: Sequence[Found],
+    where: Path,
+    store: Store,
+    data: Path | None,
+    steps: Sequence[int],
+    device: str,
+    instruments: Instruments | None,
+) -> Comparison:
+    named = _named(models, store, steps)
+    first, *others = named
+    recipe, learns = recipe_for(models[0].card, where, data)
     with closing(open_tiles(recipe, learns=learns)) as tiles:
         judged = tiles.judge_tiles()
         paired, grey = tiles.paired, tiles.grey
         learnt = tiles.learnt_tiles(LEARNT) if learns else (judged.source, judged.target)
     subject = Subject(
-        folder=found.folder,
+        folder=models[0].folder,
         tiles=judged,
         learnt=learnt,
         stains=(recipe.model.source_stain, recipe.model.target_stain),
@@ -58,8 +93,37 @@ def judge(
         grey=grey,
         device=device,
     )
-    subject = subject.reversed(found.folder) if back else subject
-    return judge_model(replace(subject, inverse=_inverse_of(found, store)), instruments)
+    if _is_backward(models[0].card, recipe):
+        subject = subject.reversed(models[0].folder)
+    contenders = {name: one for name, (_, one) in named.items()}
+    subject = replace(
+        subject,
+        inverse=contenders[first].inverse,
+        steps=contenders[first].steps,
+        others={name: contenders[name] for name in others},
+    )
+    verdict = judge_model(subject, instruments).named(first)
+    return Comparison(
+        verdict,
+        {name: found for name, (found, _) in named.items()},
+        contenders,
+        subject.stains,
+        subject.mpp,
+        held_out(subject.tiles),
+    )
+
+
+def _named(
+    models: Sequence[Found], store: Store, steps: Sequence[int]
+) -> dict[str, tuple[Found, Contender]]:
+    """Return each model, and each number of steps of a bridge, by the name of its rows."""
+    found = {}
+    for one in models:
+        inverse = _inverse_of(one, store)
+        for number in steps if one.card.bridge and steps else [None]:
+            name = one.card.id if number is None else f"{one.card.id}, {number} steps"
+            found[name] = (one, Contender(one.folder, inverse, number))
+    return found
 
 
 def recipe_for(card: ModelCard, where: Path, data: Path | None) -> tuple[Recipe, bool]:
@@ -134,13 +198,3 @@ def _inverse_of(found: Found, store: Store) -> Path | None:
     if beside.is_dir():
         return beside
     return next((one.folder for one in store.list() if one.card.id == found.card.inverse), None)
-
-
-def named(table: Table, model_id: str) -> Table:
-    """Return a model's own rows and its baselines', its own under its id."""
-    rows = tuple(_renamed(row, model_id) for row in table.rows)
-    return replace(table, rows=rows)
-
-
-def _renamed(row: Row, model_id: str) -> Row:
-    return replace(row, subject=model_id) if row.subject == "model" else row

@@ -10,6 +10,7 @@ from PIL import Image
 
 from stainapp.compare.ranking import Ranking, Standing
 from stainapp.compare.table import Row, Table
+from stainapp.slides.reader import RgbImage
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c1c21; --faint: #66666f; --line: #d8d8de;
@@ -18,7 +19,9 @@ STYLE = """
   --paper: #1b1b1f; --best: #1f3a2a; } }
 body { font: 15px/1.45 system-ui, sans-serif; color: var(--ink); background: var(--paper);
   margin: 2rem auto; max-width: 90rem; padding: 0 1.5rem; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
+h1 { font-size: 1.5rem; } h2 { font-size: 1.2rem; margin-top: 2.5rem; } h3 { font-size: 1rem; }
+.tiles { display: flex; flex-wrap: wrap; gap: .75rem; } figure { margin: 0; width: 256px; }
+figcaption { color: var(--faint); font-size: .85rem; overflow-wrap: anywhere; }
 p, .faint { color: var(--faint); } .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: .35rem .7rem; border-bottom: 1px solid var(--line);
@@ -32,48 +35,46 @@ img { max-width: 100%; height: auto; }
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """A figure and what it shows."""
+class Section:
+    """Methods that were measured on the same tiles."""
 
-    caption: str
-    image: Image.Image
+    title: str
+    about: Sequence[str]
+    """Sentences on the data and on what is compared."""
+    ranking: Ranking
+    """The subjects, the best first."""
+    table: Table
+    """All rows, for what has to be said of them."""
+    tiles: Sequence[Mapping[str, RgbImage]] = ()
+    """Some tiles, each as its source, as every subject shows it, and as it really is."""
 
 
-def page(
-    title: str,
-    about: Sequence[str],
-    ranking: Ranking,
-    table: Table,
-    pictures: Sequence[Picture] = (),
-) -> str:
-    """Return the page.
-
-    Args:
-        title: its heading.
-        about: sentences on the data and on what is compared.
-        ranking: the subjects, the best first.
-        table: all rows, for what has to be said of them.
-        pictures: shown below, in their order.
-    """
-    others = [row for row in table.rows if row.subject not in _subjects(ranking)]
-    parts = [
-        f"<h1>{escape(title)}</h1>",
-        *(f"<p>{escape(sentence)}</p>" for sentence in about),
-        f'<div class="wide">{_table(ranking)}</div>',
-        "<p>Each cell: the estimate, its 95 % interval, and the ranks that the intervals leave "
-        "open. Shaded: not told apart from the best. The first column of numbers is the mean of "
-        f"the ranks in: {escape(', '.join(ranking.ranked_by) or 'nothing that all have')}.</p>",
-        *_notes([*table.rows]),
-        *(_others(others) if others else ()),
-        *(_figure(picture) for picture in pictures),
-    ]
-    body = "\n".join(parts)
+def page(title: str, sections: Sequence[Section]) -> str:
+    """Return the page."""
+    body = "\n".join([f"<h1>{escape(title)}</h1>", *map(_section, sections)])
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)}</title><style>{STYLE}</style></head>\n<body>\n{body}\n"
         "</body></html>\n"
     )
+
+
+def _section(section: Section) -> str:
+    ranking, table = section.ranking, section.table
+    others = [row for row in table.rows if row.subject not in _subjects(ranking)]
+    parts = [
+        f"<h2>{escape(section.title)}</h2>",
+        *(f"<p>{escape(sentence)}</p>" for sentence in section.about),
+        f'<div class="wide">{_table(ranking)}</div>',
+        "<p>Each cell: the estimate, its 95 % interval, and the ranks that the intervals leave "
+        "open. Shaded: not told apart from the best. The first column of numbers is the mean of "
+        f"the ranks in: {escape(', '.join(ranking.ranked_by) or 'nothing that all have')}.</p>",
+        *(_tile(number, tile) for number, tile in enumerate(section.tiles, start=1)),
+        *_notes([*table.rows]),
+        *(_others(others) if others else ()),
+    ]
+    return "\n".join(parts)
 
 
 def _subjects(ranking: Ranking) -> set[str]:
@@ -127,7 +128,7 @@ def _notes(rows: Sequence[Row]) -> list[str]:
         f"<li>{escape(note)} <span class='faint'>({escape(', '.join(named))})</span></li>"
         for note, named in said.items()
     )
-    return [f"<h2>What is to be said of these figures</h2><ul>{items}</ul>"]
+    return [f"<h3>What is to be said of these figures</h3><ul>{items}</ul>"]
 
 
 def _others(rows: Sequence[Row]) -> list[str]:
@@ -138,14 +139,20 @@ def _others(rows: Sequence[Row]) -> list[str]:
         + "</li>"
         for row in rows
     )
-    return [f"<h2>For comparison</h2><ul>{items}</ul>"]
+    return [f"<h3>For comparison</h3><ul>{items}</ul>"]
 
 
-def _figure(picture: Picture) -> str:
-    data = io.BytesIO()
-    picture.image.save(data, "PNG")
-    source = base64.b64encode(data.getvalue()).decode()
-    return (
-        f"<h2>{escape(picture.caption)}</h2>"
-        f'<img alt="{escape(picture.caption)}" src="data:image/png;base64,{source}">'
+def _tile(number: int, tile: Mapping[str, RgbImage]) -> str:
+    shown = "".join(
+        f"<figure>{_picture(image, f'tile {number}, {name}')}"
+        f"<figcaption>{escape(name)}</figcaption></figure>"
+        for name, image in tile.items()
     )
+    return f'<h3>Tile {number}</h3><div class="tiles">{shown}</div>'
+
+
+def _picture(image: RgbImage, words: str) -> str:
+    data = io.BytesIO()
+    Image.fromarray(image).save(data, "PNG")
+    source = base64.b64encode(data.getvalue()).decode()
+    return f'<img alt="{escape(words)}" src="data:image/png;base64,{source}">'

@@ -32,8 +32,14 @@ class Cost:
     precision: str
 
 
-def cost_of(folder: Path, tiles: Tiles, device: str = "auto") -> Cost:
+def cost_of(folder: Path, tiles: Tiles, device: str = "auto", steps: int | None = None) -> Cost:
     """Measure a model on tissue tiles, ``(N, H, W, 3)``, cut or repeated to its own tile size.
+
+    Args:
+        folder: the model's.
+        tiles: of tissue.
+        device: to run on.
+        steps: of a bridge, instead of its card's.
 
     Raises:
         ModelError: the model cannot be opened, or not run on this device.
@@ -42,7 +48,7 @@ def cost_of(folder: Path, tiles: Tiles, device: str = "auto") -> Cost:
     # a fresh process: the peak of one that has already worked is not this model's
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         try:
-            return pool.submit(_measured, folder, tiles, device).result()
+            return pool.submit(_measured, folder, tiles, device, steps).result()
         except BrokenProcessPool as error:
             raise DeviceMemoryError(
                 f"Measuring {folder.name} ended before it was done; close other programs, "
@@ -50,8 +56,8 @@ def cost_of(folder: Path, tiles: Tiles, device: str = "auto") -> Cost:
             ) from error
 
 
-def _measured(folder: Path, tiles: Tiles, device: str) -> Cost:
-    stainer = open_stainer(folder, device=device)
+def _measured(folder: Path, tiles: Tiles, device: str, steps: int | None) -> Cost:
+    stainer = open_stainer(folder, device=device, steps=steps)
     card = stainer.card
     state = stainer.calibrate(tiles[: card.calibrate.tiles])
     batch = _batch(tiles, card.tile, stainer.batch)

@@ -1,5 +1,6 @@
 """Open a model folder as a stainer, whatever its method."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from stainapp.errors import ModelError
@@ -16,6 +17,7 @@ def open_stainer(
     device: str = "auto",
     precision: str = "auto",
     template: RgbImage | None = None,
+    steps: int | None = None,
     notify: Notify | None = None,
     kind: Kind = "stainer",
 ) -> Stainer:
@@ -26,6 +28,7 @@ def open_stainer(
         device: "auto", "cpu", "mps", "cuda" or "cuda:<n>".
         precision: "auto" (measured once per device), "fp32", "bf16" or "fp16".
         template: an image to normalise to, instead of the card's reference.
+        steps: of a bridge, instead of its card's.
         notify: told what the user should know while staining.
         kind: what the model must be; a segmenter's pictures are maps of probabilities.
 
@@ -34,6 +37,7 @@ def open_stainer(
     """
     card = ModelCard.read(folder)
     card.must_be(kind)
+    card = card if steps is None else _in_steps(card, steps)
     _verify(folder, card)
     if card.classic is not None:
         return ClassicStainer(card, template)
@@ -49,6 +53,12 @@ def open_stainer(
     from stainapp.models.network_stainer import NetworkStainer
 
     return NetworkStainer(card, folder, device, precision, notify)
+
+
+def _in_steps(card: ModelCard, steps: int) -> ModelCard:
+    if card.bridge is None:
+        raise ModelError(f"{card.name} takes no steps, as only a bridge does; leave them out.")
+    return replace(card, bridge=replace(card.bridge, nfe=steps))
 
 
 def _verify(folder: Path, card: ModelCard) -> None:

@@ -5,9 +5,10 @@ import io
 import re
 from html.parser import HTMLParser
 
+import numpy as np
 from PIL import Image
 
-from stainapp.compare.page import Picture, page
+from stainapp.compare.page import Section, page
 from stainapp.compare.ranking import ranking
 from stainapp.compare.table import Row, Table
 
@@ -39,9 +40,9 @@ class Balance(HTMLParser):
 
 
 def text() -> str:
-    picture = Picture("Tile 1", Image.new("RGB", (8, 4), "red"))
+    tile = {"source": np.full((4, 8, 3), 90, np.uint8)}
     found = ranking(TABLE, ["real"], {"cut <1>": {"s/Mpx": 1.25}})
-    return page("A & B", ["On one slide."], found, TABLE, [picture])
+    return page("A & B", [Section("H&E to PAS", ["On one slide."], found, TABLE, [tile])])
 
 
 def test_every_tag_is_closed_and_names_are_escaped() -> None:
