@@ -247,9 +247,9 @@ def _info_of(
     source: SlideReader, stainer: Stainer, state: SlideState, strength: float
 ) -> SlideInfo:
     info = source.info
-    parts = (info.identity, str(info.mpp), stainer.digest, state.digest, stainer.precision)
+    parts = [info.identity, str(info.mpp), stainer.digest, state.digest, stainer.precision]
     if strength < 1:
-        parts += (f"strength {strength!r}",)
+        parts.append(f"strength {strength!r}")
     identity = hashlib.sha256("\n".join(parts).encode()).hexdigest()
     return replace(
         info, format="virtual", identity=f"virtual-{identity}", associated=(), properties={}

@@ -89,7 +89,7 @@ def test_an_imported_bridge_stains_as_its_mathematics_say(tmp_path: Path) -> Non
     assert off <= 1
 
 
-def by_hand(net: nn.Module, bridge: Bridge, tiles: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def by_hand(net: nn.Module, bridge: Bridge, tiles: np.ndarray) -> np.ndarray:
     """Walk two steps of the mean's way, written out."""
     x1 = torch.from_numpy(tiles).permute(0, 3, 1, 2).float() / 127.5 - 1
     variance = Schedule(bridge).forward

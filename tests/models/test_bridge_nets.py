@@ -59,7 +59,7 @@ def test_no_pixel_beyond_its_reach_matters_and_some_at_it_do(
     for pixel in range(side // 2, side // 2 + phases):
         x = torch.full((1, 6, side, side), 0.1, dtype=torch.float64, requires_grad=True)
         # the embedding of a time is float32 in all precisions
-        net.time.register_forward_pre_hook(lambda _, given: (given[0].double(),))  # type: ignore[union-attr, operator]
+        net.time.register_forward_pre_hook(lambda _, given: (given[0].double(),))  # type: ignore[union-attr]
         net(x, torch.tensor([3.0]))[0, :, pixel, pixel].sum().backward()
         assert x.grad is not None
         seen = x.grad.abs().sum(dim=(0, 1, 2)).nonzero().flatten()

@@ -101,7 +101,7 @@ def test_a_bridge_is_walked_part_of_the_way(tmp_path: Path, virtual: Made) -> No
     asked = []
 
     class Watched(FakeStainer):
-        def predict(self, *args: object, strength: float = 1.0, **rest: object) -> np.ndarray:  # type: ignore[type-arg, override]
+        def predict(self, *args: object, strength: float = 1.0, **rest: object) -> np.ndarray:
             asked.append(strength)
             return super().predict(*args, **rest)  # type: ignore[arg-type]
 

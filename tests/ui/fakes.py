@@ -63,6 +63,9 @@ class PlainSlide:
     def is_live(self, level: int) -> bool:
         return level in self.live_levels
 
+    def at_strength(self, strength: float) -> "PlainSlide":
+        return self
+
     def close(self) -> None:
         self.closed = True
 
