@@ -104,7 +104,7 @@ def adm_model(folder: Path, **changes: Any) -> Path:
         head=16,
         norm="none",
     )
-    values = {"tile": 128, "halo": 32, "multiple": 2, "blend": "overlap"}
+    values = {"tile": 64, "halo": 16, "multiple": 2, "blend": "overlap"}
     return network_model(folder, arch, **(values | {"bridge": Bridge(nfe=2)} | changes))
 
 

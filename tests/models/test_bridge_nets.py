@@ -152,10 +152,10 @@ def test_the_large_network_reads_alike_in_pieces_and_its_grid_is_blended(
     source = ArraySlide(tissue_image())
     stainer = open_stainer(adm_model(tmp_path / "m"), device="cpu", precision="fp32")
     stainer.batch = 1  # type: ignore[misc] # how many are summed at once may move the last bit
-    whole = virtual(source, stainer).read(300, 560, 0, 120, 90)
+    whole = virtual(source, stainer).read(300, 560, 0, 60, 40)
 
     other = virtual(source, stainer)
-    pieces = [other.read(300 + left, 560, 0, 60, 90) for left in (60, 0)]
+    pieces = [other.read(300 + left, 560, 0, 30, 40) for left in (30, 0)]
 
     assert np.array_equal(whole, np.concatenate(pieces[::-1], axis=1))
 
