@@ -257,8 +257,8 @@ class _Adm(nn.Module):
         return self.out(x)  # type: ignore[no-any-return]
 
 
-def adm(channels: int = 6, width: int = 64, mults: tuple[int, ...] = (1, 2, 2), each: int = 1,
-        attention: tuple[int, ...] = (2, 4), head: int = 64) -> nn.Module:  # fmt: skip
+def adm(channels: int = 6, width: int = 32, mults: tuple[int, ...] = (1, 2, 4), each: int = 1,
+        attention: tuple[int, ...] = (4,), head: int = 64) -> nn.Module:  # fmt: skip
     return _Adm(channels, width, mults, each, attention, head)
 
 

@@ -43,8 +43,8 @@ def test_the_small_one_fits_many_times_into_what_a_model_may_take() -> None:
     assert 2 * sum(weight.numel() for weight in net.parameters()) < 12e6
 
 
-@pytest.mark.parametrize("mults", [(1, 2), (1, 2, 3), (2, 1, 1, 2)])
-@pytest.mark.parametrize("blocks", [1, 3])
+@pytest.mark.parametrize("mults", [(1, 2), (1, 2, 3)])
+@pytest.mark.parametrize("blocks", [1, 2])
 def test_no_pixel_beyond_its_reach_matters_and_some_at_it_do(
     mults: tuple[int, ...], blocks: int
 ) -> None:
