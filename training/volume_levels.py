@@ -79,7 +79,8 @@ class Levels:
             return np.ascontiguousarray(values)
         if values.dtype.kind == "u":
             table = self._line(np.arange(np.iinfo(values.dtype).max + 1))
-            return np.asarray(table[values])
+            found: NDArray[np.uint8] = table[values]
+            return found
         return self._line(values)
 
     def said(self) -> str:
