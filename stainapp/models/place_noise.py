@@ -62,4 +62,5 @@ def _quantiles() -> Tensor:
     share = (torch.arange(1 << BITS, dtype=torch.float64) + 0.5) / (1 << BITS)
     values = torch.special.ndtri(share)
     spread: Tensor = values.square().mean().sqrt()
-    return (values / spread).float()
+    quantiles: Tensor = (values / spread).float()
+    return quantiles
