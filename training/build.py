@@ -18,10 +18,12 @@ from stainapp.runs.methods import MethodName, method_info
 from stainapp.runs.recipe import Recipe
 from training.batch_norm import synchronised
 from training.cyclegan import CycleGan
+from training.distil import Distil
 from training.discriminators import PatchDiscriminator, bound
 from training.export import JUDGE_FILE
 from training.first_weights import initialise
 from training.method import Method, Setting
+from training.nst import StyleTransfer
 from training.pix2pix import Pix2Pix
 from training.tensors import memory_format
 
@@ -31,7 +33,12 @@ Make: TypeAlias = Callable[
     [Mapping[str, nn.Module], Mapping[str, PatchDiscriminator], Setting], Method
 ]
 """Generators by direction, discriminators by what they judge, "source" or "target"."""
-TAUGHT: Mapping[MethodName, Make] = {"cyclegan": CycleGan, "pix2pix": Pix2Pix}
+TAUGHT: Mapping[MethodName, Make] = {
+    "cyclegan": CycleGan,
+    "pix2pix": Pix2Pix,
+    "distil": Distil,
+    "nst": StyleTransfer,
+}
 NEAR_MPP = 0.1
 """Largest relative difference between a parent's scale and the recipe's."""
 

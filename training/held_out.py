@@ -36,7 +36,7 @@ def judge(
     card = found.card
     recipe, learns = recipe_for(card, where, data)
     back = _is_backward(card, recipe)
-    with closing(Dataset(recipe, learns=learns)) as tiles:
+    with closing(Dataset(recipe, learns=learns, device=device)) as tiles:
         judged = tiles.judge_tiles()
         paired, grey = tiles.paired, tiles.grey
         learnt = tiles.learnt_tiles(LEARNT) if learns else (judged.source, judged.target)

@@ -1,5 +1,6 @@
 """What a model cannot know, from how it was taught: for cards whose author has said nothing."""
 
+from stainapp.models.card import Arch, ModelCard
 from stainapp.runs.recipe import Recipe
 
 BY_PAIRING = {
@@ -9,16 +10,43 @@ BY_PAIRING = {
     "not meet, it has learnt as well.",
     "self": "Made from the grey of a slide: what differed in hue alone is lost.",
 }
+STYLE = (
+    "It imitates the look of a picture: no pixel was ever compared with the truth, and a colour "
+    "does not show where that stain would bind."
+)
+COLOURS_ALONE = (
+    "It maps colours and knows no shapes: it can invent and draw nothing, and two structures of "
+    "one colour stay of one colour."
+)
 
 
-def limits_of(recipe: Recipe) -> tuple[str, ...]:
-    """Return a sentence on what was seen and one on how, each true of any such training."""
+def limits_of(recipe: Recipe, arch: Arch, teacher: ModelCard | None = None) -> tuple[str, ...]:
+    """Return sentences on what was seen and on how, each true of any such training.
+
+    Args:
+        recipe: says how it was taught.
+        arch: of the network.
+        teacher: whose pictures it learnt from, and whose own limits it has.
+    """
     origins = (*recipe.data.source, *recipe.data.target)
     slides = {one.slide for one in origins if one.slide and one.split != "validation"}
     seen = f"from {_counted(len(slides))}" if slides else "from the images of its data set alone"
+    pixelwise = arch.family == "pixel"
     return (
         f"Learnt {seen}: on other tissue, stainings and scanners it may be wrong.",
-        BY_PAIRING[recipe.data.pairing],
+        *([_distilled(teacher, pixelwise=pixelwise)] if teacher else []),
+        *([STYLE] if recipe.method == "nst" else []),
+        *([COLOURS_ALONE] if pixelwise else []),
+        *([] if teacher or recipe.method == "nst" else [BY_PAIRING[recipe.data.pairing]]),
+        *(teacher.limits if teacher else ()),
+    )
+
+
+def _distilled(teacher: ModelCard, *, pixelwise: bool) -> str:
+    shapes = ", and what that draws by shape is missing" if pixelwise else ""
+    return (
+        f"Distilled from {teacher.name} ({teacher.id}): its figures compare it with that model's "
+        f"pictures and with no real section{shapes}."
     )
 
 

@@ -54,7 +54,7 @@ def train(
     setting = setting_of(recipe, processes, device)
     with ExitStack() as stack:
         report = stack.enter_context(closing(Reporter(run, recipe, setting)))
-        data = stack.enter_context(closing(Dataset(recipe)))
+        data = stack.enter_context(closing(Dataset(recipe, device=device)))
         lesson = stack.enter_context(closing(Lesson(run, setting, report, data)))
         with interruptible() as interrupted:
             lesson.begin()

@@ -34,6 +34,12 @@ def l1(a: Tensor, b: Tensor) -> Tensor:
     return F.l1_loss(a.float(), b.float())
 
 
+def density_l1(a: Tensor, b: Tensor) -> Tensor:
+    """Return the mean difference of optical density, to base 10, of images in -1..1."""
+    x, y = (-torch.log10(((one.float() + 1) * 127.5 + 1).clamp(1, 256) / 256) for one in (a, b))
+    return F.l1_loss(x, y)
+
+
 def pyramid_l1(a: Tensor, b: Tensor, octaves: int) -> Tensor:
     """Return the sum of L1 over the images and ``octaves`` coarser ones.
 

@@ -11,7 +11,6 @@ from stainapp.errors import TrainingError
 from stainapp.models.device import autocast
 from stainapp.runs.recipe import Recipe
 from training.averages import Averages
-from training.image_pool import ImagePool
 from training.processes import Processes
 
 JUDGES = {"forward": "judge-target", "inverse": "judge-source"}
@@ -50,6 +49,16 @@ LEAST_SCALE = 1.0
 """Of fp16 losses; where even this one overflows, the fault lies with the losses."""
 
 
+class Memory(Protocol):
+    """What a method remembers from step to step beside its weights."""
+
+    def state(self) -> Any:
+        """Return it as tensors and plain values."""
+        ...
+
+    def restore(self, state: Any, device: str) -> None: ...
+
+
 class Method(Protocol):
     """One way to teach a generator."""
 
@@ -60,8 +69,10 @@ class Method(Protocol):
     averages: Mapping[str, Averages]
     """Of the generators."""
     optimisers: Mapping[str, torch.optim.Optimizer]
-    pools: Mapping[str, ImagePool]
     scaler: torch.amp.GradScaler
+
+    @property
+    def pools(self) -> Mapping[str, Memory]: ...
 
     def step(self, images: Images) -> Losses:
         """Learn from one batch.

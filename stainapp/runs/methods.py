@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-MethodName = Literal["cyclegan", "pix2pix"]
-Pairing = Literal["unpaired", "paired", "self"]
+MethodName = Literal["cyclegan", "pix2pix", "distil", "nst"]
+Pairing = Literal["unpaired", "paired", "self", "alone"]
 """How source and target belong together, see `stainapp.runs.recipe.Data.pairing`."""
 
 
@@ -22,6 +22,8 @@ class MethodInfo:
     """Whether it teaches the way back as well."""
     judged_channels: int = 0
     """Channels that its discriminators see: 3, 6 where they judge pairs, 0 where it has none."""
+    whole_target: bool = False
+    """Whether its target is a style, of which nothing needs to be held out."""
     beside: str = ""
     """What to do with data of another pairing, for the sentence that refuses it."""
 
@@ -48,6 +50,25 @@ METHODS = (
         beside="or method to cyclegan",
         citation="Isola P, Zhu JY, Zhou T, Efros AA. Image-to-image translation with conditional "
         "adversarial networks. CVPR 2017, arXiv 1611.07004.",
+    ),
+    MethodInfo(
+        "distil",
+        "Distillation",
+        "For a fast stand-in of a model that is there already: a colour map that runs live and "
+        "cannot draw; a minute on a processor for small teachers.",
+        pairings=("alone",),
+        citation="Kang H, Luo D, Feng W, et al. StainNet: a fast and robust stain normalization "
+        "network. Front Med 2021, 8:746307.",
+    ),
+    MethodInfo(
+        "nst",
+        "Neural style transfer",
+        "For the look of one picture or slide, on slides of another stain: a colour map that runs "
+        "live and cannot draw; minutes on a processor.",
+        pairings=("unpaired",),
+        whole_target=True,
+        citation="Gatys LA, Ecker AS, Bethge M. Image style transfer using convolutional neural "
+        "networks. CVPR 2016, 2414-2423.",
     ),
 )
 

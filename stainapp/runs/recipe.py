@@ -47,6 +47,8 @@ class Made:
     """Micrometres per pixel at which tiles are cut and the network works."""
     parent: str = ""
     """Id or folder of a model to go on from; its network is used, and ``network`` is not."""
+    teacher: str = ""
+    """Distillation: id or folder of the model that makes the targets."""
     inverse_id: str = ""
     """CycleGAN: id of the model that leads back; "" for `id` with "-back"."""
     inverse_name: str = ""
@@ -130,7 +132,7 @@ class Data:
 
     pairing: Pairing
     """"paired": each source has its target in the same frame; "self": the source is the
-    target in grey (ITU-R 601)."""
+    target in grey (ITU-R 601); "alone": the target is what ``model.teacher`` makes of the source."""
     source: tuple[Origin, ...] = ()
     target: tuple[Origin, ...] = ()
     root: str = ""
@@ -198,6 +200,14 @@ class Data:
                 self.pairing == "self" and bool(self.source and self.target),
                 'data that is its own pair needs one stain; leave out source, or pairing "self"',
             ),
+            (
+                self.pairing == "alone" and bool(self.target),
+                "a teacher makes the target; leave out target",
+            ),
+            (
+                self.pairing == "alone" and bool(named or any(o.folder for o in self.source)),
+                "a teacher is fitted to whole slides; name slides as source instead of files",
+            ),
         ]
 
 
@@ -215,9 +225,18 @@ class Losses:
     l1: float = 100.0
     pyramid_octaves: int = 0
     """Pix2Pix: blurred octaves beside the full one, for pairs not aligned to the pixel; 0..4."""
+    density: float = 0.0
+    """Distillation: weight of the difference in optical density, beside that in colour (`l1`)."""
+    style: float = 1.0
+    """Neural style transfer: weight of the style's statistics of features."""
+    content: float = 1.0
+    """Neural style transfer: weight of the structure that is kept."""
+    vgg: str = ""
+    """Neural style transfer: a file of VGG-19's weights (``features.N.weight``), whose features
+    are used; "" for those of random filters, which need no file."""
 
     def problems(self) -> list[Problem]:
-        weights = ("adversarial", "cycle", "identity", "l1")
+        weights = ("adversarial", "cycle", "identity", "l1", "density", "style", "content")
         return [
             *(_range(name, getattr(self, name), 0, 1e6) for name in weights),
             _least("identity_images", self.identity_images, 0),
@@ -333,11 +352,20 @@ class Recipe:
         info, pairing = method_info(self.method), self.data.pairing
         wanted = " or ".join(f'"{one}"' for one in info.pairings)
         otherwise = f", {info.beside}" if info.beside else ""
+        alone, teacher = pairing == "alone", self.model.teacher
         return [
             (
                 pairing not in info.pairings,
                 f"{self.method} does not learn from {pairing} data; "
                 f"set data.pairing to {wanted}{otherwise}",
+            ),
+            (
+                alone and not teacher,
+                f"{self.method} needs a teacher; set model.teacher to the id or folder of a model",
+            ),
+            (
+                bool(teacher) and not alone,
+                f"{self.method} has no teacher; leave out model.teacher, or set method to distil",
             ),
         ]
 
@@ -410,7 +438,10 @@ def portable(recipe: Recipe) -> Recipe:
 
     Where they lay is nobody's business; ``stainapp train --data`` says where they lie now.
     """
-    return _with_paths(recipe, lambda path: path if is_address(path) else Path(path).name)
+    named = replace(recipe.model, teacher=Path(recipe.model.teacher).name)
+    return _with_paths(
+        replace(recipe, model=named), lambda path: path if is_address(path) else Path(path).name
+    )
 
 
 def _with_paths(recipe: Recipe, change: Callable[[str], str]) -> Recipe:
@@ -424,7 +455,7 @@ def _with_paths(recipe: Recipe, change: Callable[[str], str]) -> Recipe:
             regions=change(one.regions),
         )
 
-    data = recipe.data
+    data, losses = recipe.data, recipe.losses
     changed = replace(
         data,
         source=tuple(map(origin, data.source)),
@@ -434,7 +465,7 @@ def _with_paths(recipe: Recipe, change: Callable[[str], str]) -> Recipe:
         manifest=change(data.manifest),
         npz=change(data.npz),
     )
-    return replace(recipe, data=changed)
+    return replace(recipe, data=changed, losses=replace(losses, vgg=change(losses.vgg)))
 
 
 def is_address(path: str) -> bool:
