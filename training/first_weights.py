@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from stainapp.models.blocks import ResidualBlock
-from stainapp.models.networks import ResUnetGenerator
+from stainapp.models.networks import PixelGenerator, ResUnetGenerator
 
 CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
 NORMS = (nn.BatchNorm2d, nn.InstanceNorm2d)
@@ -17,7 +17,8 @@ def initialise(net: nn.Module, generator: torch.Generator) -> nn.Module:
     Without, the scale of what a layer gives is that of its weights: their variance is 2 / inputs,
     as for ReLUs (He et al. 2015), and each residual block begins as nothing added (Zhang et al.
     2019, Fixup). A ResUNet begins near to handing its input through, but not so near that a cycle
-    loss, which is least there, holds it.
+    loss, which is least there, holds it. So does a colour map: what is told of a picture by
+    statistics alone has many answers, and the one wanted lies near.
     """
     normed = any(isinstance(module, NORMS) for module in net.modules())
     for module in net.modules():
@@ -36,7 +37,22 @@ def initialise(net: nn.Module, generator: torch.Generator) -> nn.Module:
             nn.init.zeros_(_last_convolution(module).weight)
         if isinstance(module, ResUnetGenerator):
             nn.init.normal_(_last_convolution(module.leave).weight, 0.0, 0.02, generator=generator)
+        if isinstance(module, PixelGenerator):
+            nn.init.normal_(_last_convolution(module).weight, 0.0, 0.02, generator=generator)
+            _hand_through(module)
     return net
+
+
+@torch.no_grad()
+def _hand_through(net: PixelGenerator) -> None:
+    """Lead the input through the first three channels, raised above 0 for the rectifiers."""
+    layers = [module for module in net.modules() if isinstance(module, nn.Conv2d)]
+    led = min(3, *(layer.out_channels for layer in layers))
+    for layer in layers:
+        layer.weight[:led] *= 0 if layer is not layers[-1] else 1
+        layer.weight[range(led), range(led)] = 1
+    if len(layers) > 1:
+        layers[0].bias[:led], layers[-1].bias[:led] = 1, -1
 
 
 def _last_convolution(net: nn.Module) -> nn.Conv2d:

@@ -111,7 +111,7 @@ def learn(loss: Tensor, optimiser: torch.optim.Optimizer, scaler: torch.amp.Grad
     """Take one step down the gradient of a loss.
 
     Raises:
-        NotFiniteError: the gradient is not finite; no weight has changed.
+        NotFiniteError: the loss or its gradient is not finite; no weight has changed.
     """
     optimiser.zero_grad(set_to_none=True)
     scaler.scale(loss).backward()  # type: ignore[no-untyped-call] # torch's
@@ -123,7 +123,8 @@ def learn(loss: Tensor, optimiser: torch.optim.Optimizer, scaler: torch.amp.Grad
     gradients = [
         w.grad for group in optimiser.param_groups for w in group["params"] if w.grad is not None
     ]
-    if not bool(torch.isfinite(torch.nn.utils.get_total_norm(gradients))):
+    # the gradient of an absolute difference is a sign, also where that is no number
+    if not bool(torch.isfinite(torch.nn.utils.get_total_norm(gradients) + loss.detach())):
         raise NotFiniteError
     optimiser.step()
 

@@ -107,10 +107,13 @@ def sees_grey(recipe: Recipe) -> bool:
 
 def _refuse_misfit(card: ModelCard, recipe: Recipe) -> None:
     made = recipe.model
-    stains = ("source", card.source_stain, made.source_stain), (
-        "target",
-        card.target_stain,
-        made.target_stain,
+    stains = (
+        ("source", card.source_stain, made.source_stain),
+        (
+            "target",
+            card.target_stain,
+            made.target_stain,
+        ),
     )
     for side, own, asked in stains:
         if own not in (ANY_STAIN, asked):

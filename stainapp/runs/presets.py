@@ -93,7 +93,7 @@ def fine_tuned(training: Training) -> Training:
 
 
 def _colour_maps(
-    tile_px: int, images: tuple[int, int, int], batch: int, **losses: float
+    tile_px: int, images: tuple[int, int, int], batch: int, rate: float, **losses: float
 ) -> dict[Kind, Preset]:
     """Return the presets of a method that teaches StainNet (Kang et al. 2021), or a wider one.
 
@@ -110,7 +110,7 @@ def _colour_maps(
             Training(
                 images=images[n],
                 batch=batch,
-                rate=0.01,
+                rate=rate,
                 betas=(0.9, 0.999),
                 ema=0.99,
                 density_jitter=0.0,
@@ -139,8 +139,8 @@ def _resunet(ngf: int) -> Arch:
 
 
 COLOUR_MAPS: Mapping[MethodName, Mapping[Kind, Preset]] = {
-    "distil": _colour_maps(256, (80, 800, 8_000), batch=1, l1=1.0),
-    "nst": _colour_maps(128, (800, 4_000, 40_000), batch=4),
+    "distil": _colour_maps(256, (80, 800, 8_000), batch=1, rate=0.01, l1=1.0),
+    "nst": _colour_maps(128, (800, 4_000, 40_000), batch=2, rate=0.005),
 }
 METHODS: Mapping[MethodName, _Method] = {
     # Zhu et al. 2017, section 7.1

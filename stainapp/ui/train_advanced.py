@@ -68,6 +68,7 @@ def _choice(*names: str) -> Callable[[QWidget], Box]:
     return make
 
 
+GANS = ("cyclegan", "pix2pix")
 ROWS = (
     Row("training", "images", "Images", _whole(1, 100_000_000, 1_000), "Images to learn from"),
     Row("training", "batch", "Images a step", _whole(1, 256), "The batch"),
@@ -82,8 +83,17 @@ ROWS = (
         "Real and generated images the discriminators learn from for each of the generators'",
         ("cyclegan",),
     ),
-    Row("losses", "gan", "Adversarial loss", _choice("lsgan", "bce"), "Least squares or entropy"),
-    Row("losses", "adversarial", "Its weight", _real(0.0, 100.0, 2, 0.5), "Adversarial weight"),
+    Row(
+        "losses",
+        "gan",
+        "Adversarial loss",
+        _choice("lsgan", "bce"),
+        "Least squares or entropy",
+        GANS,
+    ),
+    Row(
+        "losses", "adversarial", "Its weight", _real(0.0, 100.0, 2, 0.5), "Adversarial weight", GANS
+    ),
     Row("losses", "cycle", "Cycle weight", _real(0, 1000, 1, 1), "There and back", ("cyclegan",)),
     Row("losses", "identity", "Identity weight", _real(0, 1000, 1, 1), "Own stain", ("cyclegan",)),
     Row(
@@ -94,7 +104,24 @@ ROWS = (
         "Images after which the identity loss ends, so that hues may change; 0 never",
         ("cyclegan",),
     ),
-    Row("losses", "l1", "L1 weight", _real(0, 1000, 1, 10), "Weight of the pairs", ("pix2pix",)),
+    Row(
+        "losses",
+        "l1",
+        "L1 weight",
+        _real(0, 1000, 1, 10),
+        "Weight of the pairs",
+        ("pix2pix", "distil"),
+    ),
+    Row(
+        "losses",
+        "density",
+        "Density weight",
+        _real(0, 1000, 1, 1),
+        "Weight of the difference in optical density",
+        ("distil",),
+    ),
+    Row("losses", "style", "Style weight", _real(0, 1000, 1, 1), "Look of the style", ("nst",)),
+    Row("losses", "content", "Content weight", _real(0, 1000, 1, 1), "Structure kept", ("nst",)),
     Row(
         "losses",
         "pyramid_octaves",
@@ -103,7 +130,13 @@ ROWS = (
         "Blurred octaves beside the full one, for pairs not aligned to the pixel",
         ("pix2pix",),
     ),
-    Row("network", "family", "Network", _choice("resunet", "resnet", "unet"), "The generator"),
+    Row(
+        "network",
+        "family",
+        "Network",
+        _choice("resunet", "resnet", "unet", "pixel"),
+        "The generator",
+    ),
     Row("network", "ngf", "Channels", _whole(4, 256, 8), "Of the generator's first layer"),
     Row("network", "blocks", "Blocks", _whole(1, 20), "Residual blocks of a ResNet or ResUNet"),
     Row("network", "downs", "Halvings", _whole(5, 9), "Halvings of a U-Net; 7 for 128 px crops"),
@@ -240,8 +273,10 @@ class AdvancedForm(QWidget):
 
     def _matters(self, row: Row) -> bool:
         if row.part == "network":
-            unet = _read(self.boxes["family"]) == "unet"
-            other = {"blocks": unet, "downs": not unet}.get(row.name, False)
+            family = _read(self.boxes["family"])
+            other = {"blocks": family in ("unet", "pixel"), "downs": family != "unet"}.get(
+                row.name, False
+            )
             return self._own_network and not other
         if row.name == "freeze_discriminator":
             return not self._own_network
@@ -268,7 +303,11 @@ def _sound(network: Arch) -> Arch:
 
     A ResUNet needs none: its input reaches every layer.
     """
-    norms: dict[str, Literal["batch", "none", "instance"]] = {"unet": "batch", "resunet": "none"}
+    norms: dict[str, Literal["batch", "none", "instance"]] = {
+        "unet": "batch",
+        "resunet": "none",
+        "pixel": "none",
+    }
     norm = norms.get(network.family, "instance")
     return replace(network, norm=norm, dropout=network.family == "unet")
 

@@ -115,8 +115,8 @@ def problems(wish: Wish, taken: Collection[str]) -> dict[Place, str]:
             ("target", wish.target),
         )
         for place, origin in sides:
-            needed = place == "target" or wish.pairing != "self"
-            if needed and (origin is None or not (origin.slide or origin.folder)):
+            unneeded = {"self": "source", "alone": "target"}.get(wish.pairing)
+            if place != unneeded and (origin is None or not (origin.slide or origin.folder)):
                 found[place] = f"Choose a slide or a folder for the {place} stain."
     wrong = _model_problem(wish, taken)
     if wrong:
@@ -140,7 +140,7 @@ def recipe_of(wish: Wish) -> Recipe:
         data = replace(
             data,
             source=_origins(wish.source if wish.pairing != "self" else None, "source"),
-            target=_origins(wish.target, "target"),
+            target=_origins(wish.target if wish.pairing != "alone" else None, "target"),
         )
     return Recipe(
         method=wish.method,
@@ -237,6 +237,8 @@ def _model_problem(wish: Wish, taken: Collection[str]) -> str:
             return f"A model called {one!r} is there already; choose another id."
     if len(set(ids)) < len(ids):
         return "The way there and the way back need two ids."
+    if wish.pairing == "alone" and not made.teacher:
+        return "Choose the model to distil as teacher."
     if not made.source_stain.strip() or not made.target_stain.strip():
         return "Name both stains."
     if made.mpp <= 0:

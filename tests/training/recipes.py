@@ -1,9 +1,10 @@
 """Recipes over the phantom that are learnt in seconds, so that a test can train for real."""
 
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 from stainapp.models.card import Arch
+from stainapp.runs.methods import MethodName, method_info
 from stainapp.runs.recipe import Data, Losses, Made, Origin, Recipe, Training
 
 SIDE = 512
@@ -13,15 +14,17 @@ SMALL_RESUNET = Arch(family="resunet", blocks=1, ngf=4, norm="none")
 
 
 def small(
-    method: Literal["cyclegan", "pix2pix"] = "pix2pix",
+    method: MethodName = "pix2pix",
     *,
     network: Arch = SMALL_RESNET,
     losses: Losses = Losses(),  # noqa: B008 - frozen
     **training: Any,
 ) -> Recipe:
     """Return a recipe whose training differs from a few small steps as ``training`` says."""
-    paired = method == "pix2pix"
-    target_seed = 3 if paired else 4
+    pairing = method_info(method).pairings[0]
+    alone = pairing == "alone"
+    target = f"phantom:pas:{SIDE}:{4 if pairing == 'unpaired' else 3}"
+    stains = {"source_stain": "H&E", "target_stain": "H&E" if alone else "PAS"}
     few = Training(
         images=6,
         precision="fp32",
@@ -35,12 +38,12 @@ def small(
     return Recipe(
         method=method,
         seed=5,
-        model=Made(id="small", name="Small", source_stain="H&E", target_stain="PAS", mpp=0.5),
+        model=Made(id="small", name="Small", mpp=0.5, teacher="macenko" if alone else "", **stains),
         network=network,
         data=Data(
-            pairing="paired" if paired else "unpaired",
+            pairing=pairing,
             source=_origins(f"phantom:he:{SIDE}:3"),
-            target=_origins(f"phantom:pas:{SIDE}:{target_seed}"),
+            target=() if alone else _origins(target),
             tile_px=48,
             min_tissue=0.2,
             validation_tiles=8,

@@ -19,6 +19,7 @@ from training.export import JUDGE_FILE, Taught, export
 from training.method import JUDGES
 
 NAMES = [info.method for info in METHODS]
+JUDGED = [info.method for info in METHODS if info.judged_channels]
 
 
 def exported(kind: Any, folder: Path) -> Recipe:
@@ -28,7 +29,8 @@ def exported(kind: Any, folder: Path) -> Recipe:
     method.step(images())
     tiles = np.random.default_rng(0).integers(0, 255, (2, 48, 48, 3), np.uint8)
     for direction, net in method.generators.items():
-        judge = method.networks[JUDGES[direction]].state_dict()
+        net_of_judge = method.networks.get(JUDGES[direction])
+        judge = net_of_judge.state_dict() if net_of_judge else {}
         export(folder, recipe, SMALL_RESNET, Taught(direction, net.state_dict(), tiles, judge), {})
     inverse = str(folder / "small-back") if kind == "cyclegan" else ""
     made = replace(recipe.model, parent=str(folder / "small"), inverse_parent=inverse, id="tuned")
@@ -48,7 +50,7 @@ def test_fine_tuning_begins_with_all_networks_of_the_parent(kind: Any, tmp_path:
         torch.testing.assert_close(after[key], value, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("kind", NAMES)
+@pytest.mark.parametrize("kind", JUDGED)
 def test_the_frozen_layers_of_a_discriminator_keep_their_weights_and_the_others_do_not(
     kind: Any, tmp_path: Path
 ) -> None:
