@@ -18,8 +18,8 @@ from stainapp.runs.methods import MethodName, method_info
 from stainapp.runs.recipe import Recipe
 from training.batch_norm import synchronised
 from training.cyclegan import CycleGan
-from training.distil import Distil
 from training.discriminators import PatchDiscriminator, bound
+from training.distil import Distil
 from training.export import JUDGE_FILE
 from training.first_weights import initialise
 from training.method import Method, Setting

@@ -114,6 +114,11 @@ class Dataset:
         return self._rejected
 
     @property
+    def taught(self) -> bool:
+        """Whether a teacher makes the targets."""
+        return self._teacher is not None
+
+    @property
     def all_fields(self) -> tuple[Field, ...]:
         return self.source_fields + self.target_fields
 

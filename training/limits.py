@@ -38,7 +38,7 @@ def limits_of(recipe: Recipe, arch: Arch, teacher: ModelCard | None = None) -> t
         *([STYLE] if recipe.method == "nst" else []),
         *([COLOURS_ALONE] if pixelwise else []),
         *([] if teacher or recipe.method == "nst" else [BY_PAIRING[recipe.data.pairing]]),
-        *(teacher.limits if teacher else ()),
+        *(f"Of its teacher: {one}" for one in (teacher.limits if teacher else ())),
     )
 
 

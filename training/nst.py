@@ -7,9 +7,9 @@ was optimised on sample tiles is a colour map for all.
 
 Three things are as slides need them. Features are weighed by how stained a place is (guided Gram
 matrices, Gatys et al. 2017, arXiv 1611.07865, section 4), so that a tile of much glass is as good
-as one of little, and glass stays as it is. Style is pooled: what is compared are all the tiles
-lately made with all the tiles of the style, and not one tile with another that shows something
-else. And each feature is measured by its spread in the style, so that pale hues count.
+as one of little, and glass stays as it is. A style is that of all its tiles seen so far, since
+one alone shows something else. And each feature is measured by its spread in the style, so that
+pale hues count.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,8 +26,6 @@ from training.method import Images, Losses, Memory, Setting, learn
 
 GLASS, STAINED = 0.06, 0.16
 """Optical density of the darkest channel that is unstained, and that is stained."""
-LATELY = 0.05
-"""Share of the newest tiles in the mean of what was made."""
 LEAST_SPREAD = 0.01
 """Of a feature's variance, as a share of the mean: one that a style never shows has none."""
 GLASS_WEIGHT = 10.0
@@ -55,7 +53,7 @@ class StyleTransfer:
         recipe = setting.recipe
         self._setting, self._weights = setting, recipe.losses
         self._features: Features = features_of(recipe.losses.vgg, recipe.seed, setting.device)
-        self._style, self._made = Pooled(), Pooled(LATELY)
+        self._style = Style()
         self.generators = self.networks = generators
         self.averages: Mapping[str, Averages] = {
             n: Averages(g, recipe.training.ema) for n, g in generators.items()
@@ -64,56 +62,53 @@ class StyleTransfer:
         self.optimisers: Mapping[str, torch.optim.Optimizer] = {
             "generators": setting.adam(generators.values())
         }
-        self.pools: Mapping[str, Memory] = {"style": self._style, "made": self._made}
+        self.pools: Mapping[str, Memory] = {"style": self._style}
         self.scaler = setting.scaler()
 
     def step(self, images: Images) -> Losses:
-        features, weights, shared = self._features, self._weights, self._setting.processes.mean
+        features, weights = self._features, self._weights
         source, target = images.source, images.target
         with torch.no_grad():
-            style = self._style.joined(map(shared, grams(features, target, target)))
+            seen = grams(features, target, target)
+            style = self._style.joined([self._setting.processes.mean(one) for one in seen])
             kept, bare = features.content(source), 1 - stained(source)
         with self._setting.precise():
             made = self._generator(source).float()
         found = grams(features, made, source)
-        lately = self._made.joined([shared(one.detach()) for one in found])
-        # the value of the pooled mean, and the gradient of the newest tiles
-        pooled = [a + (b - b.detach()) for a, b in zip(lately.means, found, strict=True)]
         structure = _mean(map(F.mse_loss, features.content(made), kept))
         losses = {
-            "style": weights.style * _mean(map(unlike, pooled, style.means)),
+            "style": weights.style * _mean(map(unlike, found, style.means)),
             "content": weights.content * structure,
             "glass": weights.content * GLASS_WEIGHT * (bare * (made - source).abs()).mean(),
         }
         learn(torch.stack(list(losses.values())).sum(), self.optimisers["generators"], self.scaler)
         self.scaler.update()
         self._style.take(style)  # not before an image of no numbers was refused
-        self._made.take(lately)
         self.averages["forward"].update(self.generators["forward"])
         return {name: loss.detach() for name, loss in losses.items()}
 
 
-class Pooled:
-    """The mean of matrices over steps: of all alike, or with no less than a share for the last."""
+class Style:
+    """The mean Gram matrices of the steps so far."""
 
-    def __init__(self, least: float = 0.0, means: Sequence[Tensor] = (), steps: int = 0) -> None:
-        self._least, self.means, self._steps = least, list(means), steps
+    def __init__(self, means: Sequence[Tensor] = (), steps: int = 0) -> None:
+        self.means, self.steps = list(means), steps
 
-    def joined(self, matrices: Iterable[Tensor]) -> "Pooled":
-        """Return the mean with those of one more step in it."""
-        new, share = list(matrices), max(self._least, 1 / (self._steps + 1))
-        means = [a.lerp(b, share) for a, b in zip(self.means or new, new, strict=True)]
-        return Pooled(self._least, means, self._steps + 1)
+    def joined(self, matrices: Sequence[Tensor]) -> "Style":
+        """Return the style with those of one more step in it."""
+        share = 1 / (self.steps + 1)
+        means = [a.lerp(b, share) for a, b in zip(self.means or matrices, matrices, strict=True)]
+        return Style(means, self.steps + 1)
 
-    def take(self, other: "Pooled") -> None:
-        self.means, self._steps = other.means, other._steps
+    def take(self, other: "Style") -> None:
+        self.means, self.steps = other.means, other.steps
 
     def state(self) -> dict[str, Any]:
-        return {"means": self.means, "steps": self._steps}
+        return {"means": self.means, "steps": self.steps}
 
     def restore(self, state: dict[str, Any], device: str) -> None:
         self.means = [one.to(device) for one in state["means"]]
-        self._steps = state["steps"]
+        self.steps = state["steps"]
 
 
 def stained(images: Tensor) -> Tensor:

@@ -5,7 +5,6 @@ slide, and bare glass is handed through: a function of the slide and the place a
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 from threading import RLock
 from typing import Any
 

@@ -132,7 +132,7 @@ class Data:
 
     pairing: Pairing
     """"paired": each source has its target in the same frame; "self": the source is the
-    target in grey (ITU-R 601); "alone": the target is what ``model.teacher`` makes of the source."""
+    target in grey (ITU-R 601); "alone": the target is what the teacher makes of the source."""
     source: tuple[Origin, ...] = ()
     target: tuple[Origin, ...] = ()
     root: str = ""

@@ -119,6 +119,8 @@ def problems(wish: Wish, taken: Collection[str]) -> dict[Place, str]:
             if place != unneeded and (origin is None or not (origin.slide or origin.folder)):
                 found[place] = f"Choose a slide or a folder for the {place} stain."
     wrong = _model_problem(wish, taken)
+    if wish.pairing == "alone" and not wish.model.teacher:
+        wrong = "Choose the model to distil as teacher."
     if wrong:
         found["model"] = wrong
     return found
@@ -237,8 +239,6 @@ def _model_problem(wish: Wish, taken: Collection[str]) -> str:
             return f"A model called {one!r} is there already; choose another id."
     if len(set(ids)) < len(ids):
         return "The way there and the way back need two ids."
-    if wish.pairing == "alone" and not made.teacher:
-        return "Choose the model to distil as teacher."
     if not made.source_stain.strip() or not made.target_stain.strip():
         return "Name both stains."
     if made.mpp <= 0:
