@@ -68,6 +68,7 @@ def _parser() -> tuple[argparse.ArgumentParser, set[str]]:
         _add_models,
         _add_stain,
         _add_train,
+        _add_distil,
         _add_evaluate,
         _add_verify,
         _add_doctor,
@@ -192,6 +193,17 @@ def _add_train(to: "Subparsers") -> None:
     train.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:<n> or mps")
     train.add_argument("--json", action="store_true", help="with --check or --methods")
     train.set_defaults(run=training_commands.train)
+
+
+def _add_distil(to: "Subparsers") -> None:
+    distil = to.add_parser("distil", help="teach a fast colour map what a model makes of slides")
+    distil.add_argument("model", metavar="MODEL", help="the teacher: an id or a folder")
+    distil.add_argument("--on", nargs="+", required=True, metavar="SLIDE", help="of its source")
+    distil.add_argument("--mpp", type=_positive, metavar="M", help="scale of the slides")
+    distil.add_argument("--id", help="of the new model; by default the teacher's with -fast")
+    distil.add_argument("-o", "--output", type=Path, metavar="RUN", help="folder of the run")
+    distil.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:<n> or mps")
+    distil.set_defaults(run=training_commands.distil)
 
 
 def _add_evaluate(to: "Subparsers") -> None:

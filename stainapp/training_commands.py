@@ -59,6 +59,26 @@ def train(args: argparse.Namespace) -> int:
     return DONE
 
 
+def distil(args: argparse.Namespace) -> int:
+    from stainapp.models.store import default_store
+    from stainapp.runs.distilling import distilling
+    from stainapp.runs.folder import RunFolder
+    from stainapp.settings import home
+    from training.processes import ALONE
+    from training.start import start
+
+    found = default_store().at(args.model)
+    recipe = distilling(found, args.on, mpp=args.mpp, model_id=args.id)
+    run = RunFolder(args.output or home() / "runs" / recipe.model.id)
+    with _progress_of(run.events_file, recipe.model.id, recipe.training.images):
+        why = start(recipe, run, ALONE, resume=False, device=args.device)
+    if why == "interrupted":
+        complain(f"Interrupted; stainapp train {run.recipe_file} --resume goes on.")
+        return FAILED
+    print(run.model / recipe.model.id)
+    return DONE
+
+
 def _methods(*, json_wanted: bool) -> int:
     from stainapp.runs.methods import METHODS
 

@@ -22,10 +22,12 @@ from training.cut import Cut
 from training.cyclegan import CycleGan
 from training.dcgmm import Dcgmm
 from training.discriminators import PatchDiscriminator, bound
+from training.distil import Distil
 from training.export import HEADS_FILE, JUDGE_FILE
 from training.first_weights import initialise
 from training.i2sb import I2sb
 from training.method import HEADS, Method, Setting
+from training.nst import StyleTransfer
 from training.pix2pix import Pix2Pix
 from training.tensors import memory_format
 from training.unet import UNetRegression
@@ -45,6 +47,8 @@ TAUGHT: Mapping[MethodName, Make] = {
     "unet": UNetRegression,
     "dcgmm": Dcgmm,
     "i2sb": I2sb,
+    "distil": Distil,
+    "nst": StyleTransfer,
 }
 NEAR_MPP = 0.1
 """Largest relative difference between a parent's scale and the recipe's."""

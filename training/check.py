@@ -81,7 +81,7 @@ def check(setting: Setting) -> Checked:
     recipe = setting.recipe
     check_sizes(recipe)
     method = build_method(setting)
-    with closing(open_tiles(recipe)) as data:
+    with closing(open_tiles(recipe, device=setting.device)) as data:
         tiles = {split: data.count_tiles(split) for split in ("train", "validation")}
         return Checked(tiles, _split(recipe, data), _estimate(setting, method, data))
 
@@ -105,7 +105,7 @@ def check_sizes(recipe: Recipe) -> None:
 
 def _split(recipe: Recipe, data: TileSource) -> list[Part]:
     parts = []
-    stains = [(SOURCE, "target" if data.grey else "source")]  # grey is made of the target
+    stains = [(SOURCE, "target" if recipe.data.pairing == "self" else "source")]  # its grey
     stains += [] if data.paired else [(TARGET, "target")]
     for stain, word in stains:
         squares: dict[int, list[tuple[int, int, int]]] = {}

@@ -15,6 +15,7 @@ import numpy as np
 
 from stainapp.errors import RecipeError, SlideError
 from stainapp.models.stainer import Tiles
+from stainapp.runs.methods import method_info
 from stainapp.runs.recipe import Origin, Recipe
 from stainapp.slides.reader import RgbImage
 from training.augment import Turn, draw_turn, jitter_density
@@ -24,10 +25,13 @@ from training.fields import Field, SplitName
 from training.files import file_candidates, folder_candidates
 from training.image_slides import OpenFiles
 from training.rooms import ALIKE, SOURCE, TARGET, Place, Room
-from training.split import fields_of
+from training.split import fields_of, whole_fields
+from training.teacher import Teacher, sees_grey
 
 TRIES = 24
 """Places looked at before the best of their tiles is taken as it is."""
+TAUGHT = 16
+"""Most tiles that a teacher is asked for to fit the baselines to."""
 LOOKS = 4
 """Places looked at for each fixed tile."""
 SPLITS: tuple[SplitName, ...] = ("train", "validation")
@@ -62,28 +66,36 @@ class JudgeTiles:
 class Dataset:
     """What a recipe's data is, opened. `close` closes the slides; threads may share it."""
 
-    def __init__(self, recipe: Recipe, *, learns: bool = True) -> None:
+    def __init__(self, recipe: Recipe, *, learns: bool = True, device: str = "auto") -> None:
         """Open the slides and find the tissue.
 
         Args:
             recipe: names them.
             learns: False where models are only judged: all that the recipe does not put
                 elsewhere is then to judge by.
+            device: where a teacher runs.
 
         Raises:
             RecipeError: the data will not do; says what and why.
         """
         self._data, self._seed = recipe.data, recipe.seed
-        self._training = recipe.training
+        self._turns = recipe.training.turns
+        self._teacher = Teacher(recipe, device) if recipe.data.pairing == "alone" else None
+        # a teacher's answer is to the tile as it is
+        self._jitter = 0.0 if self._teacher else recipe.training.density_jitter
         self.paired = recipe.data.pairing != "unpaired"
-        self.grey = recipe.data.pairing == "self"
+        self.grey = sees_grey(recipe)
         self._rejected, self._counting = 0, Lock()
         self._slides, self._files = Slides(), OpenFiles()
         try:
             source, target = _candidates(recipe, self._slides, self._files)
             if not learns:
                 source, target = _all_to_judge(source), _all_to_judge(target)
-            fields = fields_of(source, target, recipe.data.validation_share)
+            share = recipe.data.validation_share
+            if method_info(recipe.method).whole_target:
+                fields = fields_of(source, [], share)[0], whole_fields(target)
+            else:
+                fields = fields_of(source, target, share)
             self.source_fields, self.target_fields = map(tuple, fields)
             sides = {"train": self._data.tile_px, "validation": self._data.validation_px}
             self.rooms = {
@@ -105,6 +117,11 @@ class Dataset:
     def rejected(self) -> int:
         """Tiles drawn so far that were blank or blurred, and drawn again."""
         return self._rejected
+
+    @property
+    def taught(self) -> bool:
+        """Whether a teacher makes the targets."""
+        return self._teacher is not None
 
     @property
     def all_fields(self) -> tuple[Field, ...]:
@@ -130,14 +147,19 @@ class Dataset:
     def judge_tiles(self) -> JudgeTiles:
         """Return the fixed validation tiles, side by side and never one over another."""
         data = self._data
-        found = self._fixed_tiles("validation", data.validation_px, data.validation_tiles)
+        found = self._taught(
+            self._fixed_tiles("validation", data.validation_px, data.validation_tiles)
+        )
         names = [tuple(cut.place for cut in cuts) for cuts in found]
         slides = [tuple(cut.slide for cut in cuts) for cuts in found]
         source, target = stacks(found)
         return JudgeTiles(source, target, names[0], names[-1], slides[0], slides[-1])
 
     def calibration_tiles(self, count: int, side: int) -> tuple[Tiles, Tiles]:
-        """Return tiles of the training fields of both stains, to take norm statistics from."""
+        """Return tiles of the training fields of both stains, to take norm statistics from.
+
+        What a teacher makes is not among them: its targets are the source as well.
+        """
         return stacks(self._fixed_tiles("train", side, count))
 
     def learnt_tiles(self, count: int) -> tuple[Tiles, Tiles]:
@@ -146,10 +168,12 @@ class Dataset:
         As large as these, since what is told of a tile depends on its size; where the training
         fields have no room for that, as large as those learnt from.
         """
+        count = min(count, TAUGHT) if self._teacher else count
         try:
-            return self.calibration_tiles(count, self._data.validation_px)
+            found = self._fixed_tiles("train", self._data.validation_px, count)
         except RecipeError:
-            return self.calibration_tiles(count, self._data.tile_px)
+            found = self._fixed_tiles("train", self._data.tile_px, count)
+        return stacks(self._taught(found))
 
     def count_tiles(self, split: SplitName) -> int:
         """Return how many tiles fit side by side into the scarcer stain's tissue."""
@@ -166,10 +190,10 @@ class Dataset:
         return (SOURCE,) if self.paired else (SOURCE, TARGET)
 
     def _train_pair(self, number: int) -> tuple[RgbImage, RgbImage]:
-        jitter = self._training.density_jitter
+        jitter = self._jitter
         if self.paired:
             rng = np.random.default_rng((self._seed, ALIKE, number))
-            cut = self._draw(SOURCE, rng)
+            cut = self._answered(self._draw(SOURCE, rng))
             turn = self._turn(rng)
             return jitter_density(turn.apply(cut.source), jitter, rng), turn.apply(cut.target)
         pair = []
@@ -180,7 +204,17 @@ class Dataset:
         return pair[0], pair[1]
 
     def _turn(self, rng: np.random.Generator) -> Turn:
-        return draw_turn(rng) if self._training.turns else Turn(0, mirrored=False)
+        return draw_turn(rng) if self._turns else Turn(0, mirrored=False)
+
+    def _taught(self, found: list[list[Cut]]) -> list[list[Cut]]:
+        return [[self._answered(cut) for cut in cuts] for cuts in found] if self._teacher else found
+
+    def _answered(self, cut: Cut) -> Cut:
+        """Return a tile with what the teacher makes of it as target, where there is one."""
+        if self._teacher is None:
+            return cut
+        made = self._teacher.target(cut.field, cut.i, cut.j, len(cut.source))
+        return replace(cut, target=made)
 
     def _draw(self, stain: int, rng: np.random.Generator) -> Cut:
         """Cut a tile at a place of chance; one that is blank or blurred is drawn again.
@@ -249,6 +283,8 @@ def _candidates(
 
     if data.pairing == "self":
         return found(data.target or data.source), []
+    if data.pairing == "alone":
+        return found(data.source), []
     if data.pairing == "paired":
         pairs = zip(data.source, data.target, strict=True)
         return [c for a, b in pairs for c in candidates_of(a, slides, mpp, b)], []

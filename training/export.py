@@ -25,6 +25,7 @@ from stainapp.runs.methods import method_info
 from stainapp.runs.recipe import RECIPE_FILE, Recipe, portable, write_recipe
 from training.limits import limits_of
 from training.swap import swap
+from training.teacher import facts_of, sees_grey, taught_by
 from training.tensors import from_network, to_network
 
 JUDGE_FILE = "judge.safetensors"
@@ -108,7 +109,7 @@ def _save(tensors: Mapping[str, Tensor], path: Path) -> None:
 
 def _stored(arch: Arch, taught: Taught, recipe: Recipe) -> tuple[dict[str, Tensor], bool]:
     """Return what goes into the weights file, and whether fp16 was good enough for it."""
-    x = to_network(taught.tiles, "cpu", grey=recipe.data.pairing == "self")
+    x = to_network(taught.tiles, "cpu", grey=sees_grey(recipe))
     goal = None if taught.template is None else to_network(taught.template, "cpu")
     full = {name: w.detach().float().cpu().contiguous() for name, w in taught.weights.items()}
     bridge = _bridge(recipe, arch)
@@ -158,7 +159,8 @@ def _card(
     bridge = _bridge(recipe, arch)
     tile, halo, multiple, blend = networks.tiling(arch, bridge.nfe if bridge else 1)
     back = ids.get("inverse" if forward else "forward")
-    limits = made.limits or limits_of(recipe)
+    teacher = taught_by(recipe)
+    limits = made.limits or limits_of(recipe, arch, teacher)
     name = made.name if forward else made.inverse_name or f"{stains[1]} to {stains[0]} ({made.id})"
     return ModelCard(
         id=ids[direction],
@@ -169,12 +171,12 @@ def _card(
         source_stain=stains[0] if forward else stains[1],
         target_stain=stains[1] if forward else stains[0],
         tissue=made.tissue,
-        mpp=made.mpp,
+        mpp=None if arch.family == "pixel" else made.mpp,
         tile=tile,
         halo=halo,
         multiple=multiple,
         blend=blend,
-        grey_input=recipe.data.pairing == "self",
+        grey_input=sees_grey(recipe),
         norm_mode="frozen" if arch.family == "dcgmm" else NORM_MODES[arch.norm],
         background=made.background,
         files=files,
@@ -187,10 +189,15 @@ def _card(
             "pairing": recipe.data.pairing,
             "program": f"stainapp {__version__}",
             "torch": torch.__version__,
+            **({"teacher": facts_of(teacher)} if teacher else {}),
             **facts,
         },
-        licence=made.licence,
-        citation=(method_info(recipe.method).citation, *made.citation),
+        licence=made.licence or (teacher.licence if teacher else ""),
+        citation=(
+            method_info(recipe.method).citation,
+            *made.citation,
+            *(teacher.citation if teacher else ()),
+        ),
         limits=limits if forward else made.inverse_limits or limits,
         created=time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime()),
     )

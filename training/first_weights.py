@@ -5,7 +5,7 @@ from torch import nn
 
 from stainapp.models.blocks import ResidualBlock
 from stainapp.models.bridge_nets import BridgeUnet, TimedBlock
-from stainapp.models.networks import ResUnetGenerator
+from stainapp.models.networks import PixelGenerator, ResUnetGenerator
 
 CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
 NORMS = (nn.BatchNorm2d, nn.InstanceNorm2d)
@@ -19,6 +19,8 @@ def initialise(net: nn.Module, generator: torch.Generator) -> nn.Module:
     as for ReLUs (He et al. 2015), and each residual block begins as nothing added (Zhang et al.
     2019, Fixup). A ResUNet begins near to handing its input through, but not so near that a cycle
     loss, which is least there, holds it; a network of a bridge, near to saying that nothing is off.
+    So does a colour map begin near its input: what is told of a picture by statistics alone has
+    many answers, and the one wanted lies near.
     """
     normed = any(isinstance(module, NORMS) for module in net.modules())
     for module in net.modules():
@@ -28,6 +30,8 @@ def initialise(net: nn.Module, generator: torch.Generator) -> nn.Module:
             nn.init.zeros_(_last_convolution(module).weight)
         for small in _nearly_nothing(module):
             nn.init.normal_(small.weight, 0.0, 0.02, generator=generator)
+        if isinstance(module, PixelGenerator):
+            _hand_through(module)
     return net
 
 
@@ -51,9 +55,25 @@ def _nearly_nothing(module: nn.Module) -> list[nn.Conv2d | nn.Linear]:
     """Return the layers of a module that begin as adding hardly anything."""
     if isinstance(module, ResUnetGenerator):
         return [_last_convolution(module.leave)]
+    if isinstance(module, PixelGenerator):
+        return [_last_convolution(module)]
     if isinstance(module, TimedBlock):
         return [module.last, module.timed]
     return [module.leave] if isinstance(module, BridgeUnet) else []
+
+
+@torch.no_grad()
+def _hand_through(net: PixelGenerator) -> None:
+    """Lead the input through the first three channels, raised above 0 for the rectifiers."""
+    layers = [module for module in net.modules() if isinstance(module, nn.Conv2d)]
+    led = min(3, *(layer.out_channels for layer in layers))
+    for layer in layers:
+        layer.weight[:led] *= 0 if layer is not layers[-1] else 1
+        layer.weight[range(led), range(led)] = 1
+    if len(layers) > 1:
+        for layer, raised in ((layers[0], 1), (layers[-1], -1)):
+            assert layer.bias is not None
+            layer.bias[:led] = raised
 
 
 def _last_convolution(net: nn.Module) -> nn.Conv2d:

@@ -79,7 +79,7 @@ def _compared(
     named = _named(models, store, steps)
     first, *others = named
     recipe, learns = recipe_for(models[0].card, where, data)
-    with closing(open_tiles(recipe, learns=learns)) as tiles:
+    with closing(open_tiles(recipe, learns=learns, device=device)) as tiles:
         judged = tiles.judge_tiles()
         paired, grey = tiles.paired, tiles.grey
         learnt = tiles.learnt_tiles(LEARNT) if learns else (judged.source, judged.target)

@@ -55,7 +55,7 @@ def train(
     setting = setting_of(recipe, processes, device)
     with ExitStack() as stack:
         report = stack.enter_context(closing(Reporter(run, recipe, setting)))
-        data = stack.enter_context(closing(open_tiles(recipe)))
+        data = stack.enter_context(closing(open_tiles(recipe, device=device)))
         lesson = stack.enter_context(closing(Lesson(run, setting, report, data)))
         with interruptible() as interrupted:
             lesson.begin()

@@ -37,6 +37,12 @@ def l1(a: Tensor, b: Tensor) -> Tensor:
     return F.l1_loss(a.float(), b.float())
 
 
+def density_l1(a: Tensor, b: Tensor) -> Tensor:
+    """Return the mean difference of optical density, to base 10, of images in -1..1."""
+    x, y = (-torch.log10(((one.float() + 1) * 127.5 + 1).clamp(1, 256) / 256) for one in (a, b))
+    return F.l1_loss(x, y)
+
+
 def tissue_mse(made: Tensor, target: Tensor, density: float, glass: float) -> Tensor:
     """Return the mean squared distance, in which bare glass counts less than tissue.
 

@@ -11,7 +11,6 @@ from stainapp.errors import TrainingError
 from stainapp.models.device import autocast
 from stainapp.runs.recipe import Recipe
 from training.averages import Averages
-from training.image_pool import ImagePool
 from training.processes import Processes
 
 JUDGES = {"forward": "judge-target", "inverse": "judge-source"}
@@ -52,6 +51,16 @@ LEAST_SCALE = 1.0
 """Of fp16 losses; where even this one overflows, the fault lies with the losses."""
 
 
+class Memory(Protocol):
+    """What a method remembers from step to step beside its weights."""
+
+    def state(self) -> Any:
+        """Return it as tensors and plain values."""
+        ...
+
+    def restore(self, state: Any, device: str) -> None: ...
+
+
 class Method(Protocol):
     """One way to teach a generator."""
 
@@ -62,8 +71,10 @@ class Method(Protocol):
     averages: Mapping[str, Averages]
     """Of the generators."""
     optimisers: Mapping[str, torch.optim.Optimizer]
-    pools: Mapping[str, ImagePool]
     scaler: torch.amp.GradScaler
+
+    @property
+    def pools(self) -> Mapping[str, Memory]: ...
 
     def step(self, images: Images) -> Losses:
         """Learn from one batch.
@@ -102,7 +113,7 @@ def learn(loss: Tensor, optimiser: torch.optim.Optimizer, scaler: torch.amp.Grad
     """Take one step down the gradient of a loss.
 
     Raises:
-        NotFiniteError: the gradient is not finite; no weight has changed.
+        NotFiniteError: the loss or its gradient is not finite; no weight has changed.
     """
     optimiser.zero_grad(set_to_none=True)
     scaler.scale(loss).backward()  # type: ignore[no-untyped-call] # torch's
@@ -114,7 +125,8 @@ def learn(loss: Tensor, optimiser: torch.optim.Optimizer, scaler: torch.amp.Grad
     gradients = [
         w.grad for group in optimiser.param_groups for w in group["params"] if w.grad is not None
     ]
-    if not bool(torch.isfinite(torch.nn.utils.get_total_norm(gradients))):
+    # the gradient of an absolute difference is a sign, also where that is no number
+    if not bool(torch.isfinite(torch.nn.utils.get_total_norm(gradients) + loss.detach())):
         raise NotFiniteError
     optimiser.step()
 

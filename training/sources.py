@@ -16,6 +16,11 @@ class TileSource(Protocol):
     paired: bool
     grey: bool
 
+    @property
+    def taught(self) -> bool:
+        """Whether a teacher makes the targets."""
+        ...
+
     def batch(self, first: int, count: int) -> Batch:
         """Return images ``first`` to ``first + count``, each a function of its number alone.
 
@@ -43,12 +48,13 @@ class TileSource(Protocol):
     def close(self) -> None: ...
 
 
-def open_tiles(recipe: Recipe, *, learns: bool = True) -> TileSource:
+def open_tiles(recipe: Recipe, *, learns: bool = True, device: str = "auto") -> TileSource:
     """Open what a recipe names.
 
     Args:
         recipe: names it.
         learns: see `Dataset`.
+        device: where a teacher runs.
 
     Raises:
         RecipeError: the data will not do; says what and why.
@@ -58,4 +64,4 @@ def open_tiles(recipe: Recipe, *, learns: bool = True) -> TileSource:
         from training.volumes import VolumeDataset  # zarr and h5py take a third of a second
 
         return VolumeDataset(recipe)
-    return Dataset(recipe, learns=learns)
+    return Dataset(recipe, learns=learns, device=device)

@@ -51,6 +51,12 @@ def fields_of(
     return first, second
 
 
+def whole_fields(target: Sequence[Candidate]) -> list[Field]:
+    """Return what is a style: looked at whole, both to imitate it and to judge by."""
+    splits: tuple[Split, ...] = ("train", "validation")
+    return [_field(replace(one, split=split), one.inside) for split in splits for one in target]
+
+
 def _decided(candidates: Sequence[Candidate], share: float) -> list[Candidate]:
     auto = [one for one in candidates if one.split == "auto"]
     fixed = [one for one in candidates if one.split != "auto"]

@@ -52,7 +52,7 @@ def judge(folders: Mapping[str, Path], tiles: JudgeTiles, device: str, data: Til
     """
     forward = stained_as_seen(folders["forward"], tiles.source, device, tiles.source_slides)
     if data.paired:
-        return _paired(tiles, forward, grey=data.grey)
+        return _paired(tiles, forward, "teacher" if data.taught else "target", grey=data.grey)
     few = min(len(tiles.source), len(tiles.target)) < LEAST_TILES
     name = "distance of means" if few else NAME
     scores = {"forward": _distance(tiles.target, forward)}
@@ -70,7 +70,7 @@ def judge(folders: Mapping[str, Path], tiles: JudgeTiles, device: str, data: Til
     return Judged(metrics, scores, tiles.source, forward, shown, "real, elsewhere", worst)
 
 
-def _paired(tiles: JudgeTiles, made: Tiles, *, grey: bool) -> Judged:
+def _paired(tiles: JudgeTiles, made: Tiles, beside: str, *, grey: bool) -> Judged:
     pairs = list(zip(tiles.target, made, strict=True))
     errors = _density_errors(made, tiles.target)
     metrics = {
@@ -81,7 +81,7 @@ def _paired(tiles: JudgeTiles, made: Tiles, *, grey: bool) -> Judged:
     source = grey_of(tiles.source) if grey else tiles.source
     worst = tuple(int(n) for n in np.argsort(-errors))
     scores = {"forward": metrics["error (OD)"]}
-    return Judged(metrics, scores, source, made, tiles.target, "target", worst)
+    return Judged(metrics, scores, source, made, tiles.target, beside, worst)
 
 
 def _distance(reference: Tiles, other: Tiles) -> float:

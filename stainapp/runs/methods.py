@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-MethodName = Literal["cyclegan", "pix2pix", "cut", "fastcut", "asp", "unet", "dcgmm", "i2sb"]
-Pairing = Literal["unpaired", "paired", "self"]
+MethodName = Literal[
+    "cyclegan", "pix2pix", "cut", "fastcut", "asp", "unet", "dcgmm", "i2sb", "distil", "nst"
+]
+Pairing = Literal["unpaired", "paired", "self", "alone"]
 """How source and target belong together, see `stainapp.runs.recipe.Data.pairing`."""
 
 
@@ -29,6 +31,8 @@ class MethodInfo:
     """Whether source and target are of one stain: it teaches a normaliser."""
     limit: str = ""
     """What its models cannot know, where that is not as of others with such data."""
+    whole_target: bool = False
+    """Whether its target is a style, of which nothing needs to be held out."""
     beside: str = ""
     """What to do with data of another pairing, for the sentence that refuses it."""
     losses: Mapping[str, Any] = field(default_factory=dict)
@@ -128,6 +132,28 @@ METHODS = (
         beside="or method to cyclegan",
         citation="Liu GH, Vahdat A, Huang DA, Theodorou EA, Nie W, Anandkumar A. I2SB: "
         "Image-to-image Schrödinger bridge. ICML 2023, arXiv 2302.05872.",
+    ),
+    MethodInfo(
+        "distil",
+        "Distillation",
+        "For a fast stand-in of a model that is there already: a colour map that runs live and "
+        "cannot draw; a minute on a processor for small teachers.",
+        pairings=("alone",),
+        losses={"l1": 1.0},
+        citation="Kang H, Luo D, Feng W, et al. StainNet: a fast and robust stain normalization "
+        "network. Front Med 2021, 8:746307.",
+    ),
+    MethodInfo(
+        "nst",
+        "Neural style transfer",
+        "For the look of one picture or slide, on slides of another stain: a colour map that runs "
+        "live and cannot draw; minutes on a processor.",
+        pairings=("unpaired",),
+        whole_target=True,
+        limit="It imitates the look of a picture: no pixel was ever compared with the truth, and "
+        "a colour does not show where that stain would bind.",
+        citation="Gatys LA, Ecker AS, Bethge M. Image style transfer using convolutional neural "
+        "networks. CVPR 2016, 2414-2423.",
     ),
 )
 

@@ -58,6 +58,8 @@ def preset(method: MethodName, kind: Kind) -> Preset:
     The full one has the sizes of the method's paper, some 200 epochs of a thousand images. The
     others are what two processor cores do in minutes and in a night.
     """
+    if method in COLOUR_MAPS:
+        return COLOUR_MAPS[method][kind]
     of = METHODS[method]
     if kind == "quick":
         found = Preset(
@@ -98,6 +100,39 @@ def fine_tuned(training: Training) -> Training:
     )
 
 
+def _colour_maps(
+    method: MethodName, tile_px: int, images: tuple[int, int, int], batch: int, rate: float
+) -> dict[Kind, Preset]:
+    """Return the presets of a method that teaches StainNet (Kang et al. 2021), or a wider one.
+
+    A thousand weights need a fast rate and few images; more give the last tenth of a decibel.
+    """
+    words = (
+        "A minute or two on a processor: StainNet's three layers of 32 channels.",
+        "A little nearer, at twice the width; as long as its teacher or features take.",
+        "As near as a colour map comes; for a GPU, or a night.",
+    )
+    return {
+        kind: Preset(
+            Arch(family="pixel", ngf=32 << n, norm="none"),
+            Training(
+                images=images[n],
+                batch=batch,
+                rate=rate,
+                betas=(0.9, 0.999),
+                ema=0.99,
+                density_jitter=0.0,
+                validate_every=images[n] // 5,
+                checkpoint_every=images[n] // 10,
+            ),
+            tile_px,
+            words[n],
+            losses_of(method),
+        )
+        for n, kind in enumerate(KINDS)
+    }
+
+
 def _resnet(ngf: int, blocks: int = 6) -> Arch:
     """A ResNet that enlarges by resizing, which draws no checkerboard (Odena et al. 2016)."""
     return Arch(family="resnet", blocks=blocks, ngf=ngf, upsampling="resize")
@@ -125,6 +160,10 @@ def _bridge(ngf: int) -> Arch:
     return Arch(family="bridge", in_channels=6, ngf=ngf, mults=(1, 2, 4), blocks=4, norm="none")
 
 
+COLOUR_MAPS: Mapping[MethodName, Mapping[Kind, Preset]] = {
+    "distil": _colour_maps("distil", 256, (80, 800, 8_000), batch=1, rate=0.01),
+    "nst": _colour_maps("nst", 128, (800, 4_000, 40_000), batch=4, rate=0.005),
+}
 METHODS: Mapping[MethodName, _Method] = {
     # Zhu et al. 2017, section 7.1
     "cyclegan": _Method(_resnet, _resnet(64, blocks=9)),

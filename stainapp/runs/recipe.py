@@ -48,6 +48,8 @@ class Made:
     """Micrometres per pixel at which tiles are cut and the network works."""
     parent: str = ""
     """Id or folder of a model to go on from; its network is used, and ``network`` is not."""
+    teacher: str = ""
+    """Distillation: id or folder of the model that makes the targets."""
     inverse_id: str = ""
     """CycleGAN: id of the model that leads back; "" for `id` with "-back"."""
     inverse_name: str = ""
@@ -167,7 +169,7 @@ class Data:
 
     pairing: Pairing
     """"paired": each source has its target in the same frame; "self": the source is the
-    target in grey (ITU-R 601)."""
+    target in grey (ITU-R 601); "alone": the target is what the teacher makes of the source."""
     source: tuple[Origin, ...] = ()
     target: tuple[Origin, ...] = ()
     root: str = ""
@@ -258,6 +260,14 @@ class Data:
                 volumes and self.swap,
                 "swap is for files of A and B; exchange volume_source and volume_target instead",
             ),
+            (
+                self.pairing == "alone" and bool(self.target),
+                "a teacher makes the target; leave out target",
+            ),
+            (
+                self.pairing == "alone" and bool(named or any(o.folder for o in self.source)),
+                "a teacher is fitted to whole slides; name slides as source instead of files",
+            ),
         ]
 
 
@@ -304,10 +314,19 @@ class Losses:
     histogram_bandwidth: float = 0.1
     """U-Net: standard deviation, in optical density, of the Gaussian by which a pixel is shared
     among bins; about the distance of two bins."""
+    density: float = 0.0
+    """Distillation: weight of the difference in optical density, beside that in colour (`l1`)."""
+    style: float = 1.0
+    """Neural style transfer: weight of the style's statistics of features."""
+    content: float = 1.0
+    """Neural style transfer: weight of the structure that is kept."""
+    vgg: str = ""
+    """Neural style transfer: a file of VGG-19's weights (``features.N.weight``), whose features
+    are used; "" for those of random filters, which need no file."""
 
     def problems(self) -> list[Problem]:
-        anywhere = ("adversarial", "cycle", "identity", "l1", "mse", "histogram")
-        by_patches = ("nce", "nce_identity", "supervised_nce")
+        anywhere = ("adversarial", "cycle", "identity", "l1", "mse", "histogram", "density")
+        by_patches = ("nce", "nce_identity", "supervised_nce", "style", "content")
         return [
             *(_range(name, getattr(self, name), 0, 1e6) for name in anywhere + by_patches),
             _least("identity_images", self.identity_images, 0),
@@ -445,6 +464,7 @@ class Recipe:
         wanted = " or ".join(f'"{one}"' for one in info.pairings)
         otherwise = f", {info.beside}" if info.beside else ""
         family = self.network.family if self.network else info.families[0]
+        alone, teacher = pairing == "alone", self.model.teacher
         return [
             (
                 family not in info.families,
@@ -464,6 +484,14 @@ class Recipe:
             (
                 "bridge" in info.families and self.bridge.cond != "x1",
                 "bridge.cond is x1 in training; leave it out",
+            ),
+            (
+                alone and not teacher,
+                f"{self.method} needs a teacher; set model.teacher to the id or folder of a model",
+            ),
+            (
+                bool(teacher) and not alone,
+                f"{self.method} has no teacher; leave out model.teacher, or set method to distil",
             ),
         ]
 
@@ -540,7 +568,10 @@ def portable(recipe: Recipe) -> Recipe:
 
     Where they lay is nobody's business; ``stainapp train --data`` says where they lie now.
     """
-    return _with_paths(recipe, lambda path: path if is_address(path) else Path(path).name)
+    named = replace(recipe.model, teacher=Path(recipe.model.teacher).name)
+    return _with_paths(
+        replace(recipe, model=named), lambda path: path if is_address(path) else Path(path).name
+    )
 
 
 def _with_paths(recipe: Recipe, change: Callable[[str], str]) -> Recipe:
@@ -558,7 +589,7 @@ def _with_paths(recipe: Recipe, change: Callable[[str], str]) -> Recipe:
         path, *dataset = address.split("::", 1)
         return "::".join([change(path), *dataset])
 
-    data = recipe.data
+    data, losses = recipe.data, recipe.losses
     changed = replace(
         data,
         source=tuple(map(origin, data.source)),
@@ -570,7 +601,7 @@ def _with_paths(recipe: Recipe, change: Callable[[str], str]) -> Recipe:
         volume_source=volume(data.volume_source),
         volume_target=volume(data.volume_target),
     )
-    return replace(recipe, data=changed)
+    return replace(recipe, data=changed, losses=replace(losses, vgg=change(losses.vgg)))
 
 
 def is_address(path: str) -> bool:

@@ -72,7 +72,7 @@ def _choice(*names: str) -> Callable[[QWidget], Box]:
 
 
 PATCHWISE = ("cut", "fastcut", "asp")
-GENERATORS = ("resunet", "resnet", "unet")
+GENERATORS = ("resunet", "resnet", "unet", "pixel")
 FAMILIES = {"blocks": ("resunet", "resnet", "bridge"), "downs": ("unet",), "classes": ("dcgmm",)}
 """Those of networks that a value is of, where not of all."""
 ROWS = (
@@ -163,8 +163,18 @@ ROWS = (
         "L1 weight",
         _real(0, 1000, 1, 10),
         "Weight of the pairs",
-        ("pix2pix", "asp"),
+        ("pix2pix", "asp", "distil"),
     ),
+    Row(
+        "losses",
+        "density",
+        "Density weight",
+        _real(0, 1000, 1, 1),
+        "Weight of the difference in optical density",
+        ("distil",),
+    ),
+    Row("losses", "style", "Style weight", _real(0, 1000, 1, 1), "Look of the style", ("nst",)),
+    Row("losses", "content", "Content weight", _real(0, 1000, 1, 1), "Structure kept", ("nst",)),
     Row(
         "losses",
         "pyramid_octaves",
@@ -432,6 +442,7 @@ def _sound(network: Arch) -> Arch:
         "resunet": "none",
         "dcgmm": "none",
         "bridge": "none",
+        "pixel": "none",
     }
     norm = norms.get(network.family, "instance")
     return replace(network, norm=norm, dropout=network.family == "unet")

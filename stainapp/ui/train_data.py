@@ -1,6 +1,6 @@
 """The first half of the dialog: the method, and where its tiles come from."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from PySide6.QtCore import QSignalBlocker, Signal
 from PySide6.QtWidgets import (
@@ -17,7 +17,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from stainapp.runs.methods import METHODS, MethodName, Pairing, method_info
+from stainapp.models.card import ModelCard
+from stainapp.models.store import Found
+from stainapp.runs.methods import METHODS, MethodInfo, MethodName, Pairing, method_info
 from stainapp.ui.background import Background
 from stainapp.ui.train_origin import OriginChooser
 from stainapp.ui.train_wish import FileKind, FileWish, SlideFacts
@@ -25,12 +27,13 @@ from stainapp.ui.train_wish import FileKind, FileWish, SlideFacts
 WRAPPED = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
 LABELS_PX = 92
 """Width of the labels left of the boxes, alike in both halves of the dialog."""
-SLIDES, SELF = "slides", "self"
+SLIDES, SELF, ALONE = "slides", "self", "alone"
 SLIDES_WORDS = {
     "unpaired": "Two slides, one of each stain",
     "paired": "Two slides in one frame, one on the other",
 }
 ONE_STAIN_WORDS = "Two slides of one stain"
+STYLE_WORDS = "A slide, and a slide or picture of the style"
 FILE_WORDS = {
     "root": ("A folder with trainA and trainB", "Folder with trainA, trainB, testA and testB"),
     "aligned": ("A folder of images A|B", "Folder of images with the source left, target right"),
@@ -45,11 +48,17 @@ class DataChooser(QWidget):
 
     changed = Signal()
     method_changed = Signal()
+    teacher_changed = Signal()
 
     def __init__(
-        self, recent: Sequence[str], background: Background, parent: QWidget | None = None
+        self,
+        recent: Sequence[str],
+        background: Background,
+        models: Sequence[Found] = (),
+        parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
+        self._cards = {one.card.id: one.card for one in models}
         self.method = QComboBox(self)
         for info in METHODS:
             self.method.addItem(info.name, info.method)
@@ -58,6 +67,10 @@ class DataChooser(QWidget):
         self.when.setWordWrap(True)
         self.when.setSizePolicy(WRAPPED)
         self.kind = QComboBox(self)
+        self.teacher = QComboBox(self)
+        self.teacher.setAccessibleName("Teacher: the model to distil")
+        for card in self._cards.values():
+            self.teacher.addItem(card.name, card.id)
         self.source = OriginChooser("Source", recent, background, self)
         self.target = OriginChooser("Target", recent, background, self)
         self.files = QWidget(self)
@@ -80,17 +93,25 @@ class DataChooser(QWidget):
 
     @property
     def pairing(self) -> Pairing:
-        if self.kind.currentData() == SELF:
-            return "self"
+        kind: Pairing = self.kind.currentData()
+        if kind in (SELF, ALONE):
+            return kind
         return method_info(self.chosen_method).pairings[0]
 
     def choose_method(self, method: MethodName) -> None:
         self.method.setCurrentIndex(self.method.findData(method))
 
+    @property
+    def chosen_teacher(self) -> ModelCard | None:
+        """The model to distil; None where none is asked for."""
+        if self.kind.currentData() != ALONE:
+            return None
+        return self._cards.get(self.teacher.currentData())
+
     def file_wish(self) -> FileWish | None:
         """Return the files that are asked for; None where tiles come from slides."""
         kind = self.kind.currentData()
-        if kind in (SLIDES, SELF):
+        if kind in (SLIDES, SELF, ALONE):
             return None
         return FileWish(kind, self.path.text().strip(), self.swap.isChecked())
 
@@ -115,6 +136,7 @@ class DataChooser(QWidget):
         first.setMinimumWidth(LABELS_PX)
         form.addRow(first, self.method)
         form.addRow("", self.when)
+        form.addRow("Teacher", self.teacher)
         form.addRow("Tiles from", self.kind)
         grid = QGridLayout(self.files)
         grid.setContentsMargins(0, 0, 0, 0)
@@ -132,6 +154,7 @@ class DataChooser(QWidget):
     def _connect(self) -> None:
         self.method.currentIndexChanged.connect(self._on_method)
         self.kind.currentIndexChanged.connect(self._on_kind)
+        self.teacher.currentIndexChanged.connect(self.teacher_changed)
         self.browse.clicked.connect(self._on_browse)
         self.path.textChanged.connect(self.changed)
         self.swap.toggled.connect(self.changed)
@@ -144,24 +167,22 @@ class DataChooser(QWidget):
         kept = self.kind.currentData()
         with QSignalBlocker(self.kind):
             self.kind.clear()
-            usual = ONE_STAIN_WORDS if info.one_stain else SLIDES_WORDS[info.pairings[0]]
-            self.kind.addItem(usual, SLIDES)
-            if "self" in info.pairings:
-                self.kind.addItem("One slide, its grey to its colour", SELF)
-            for name, words in FILE_WORDS.items():
-                if name != "root" or "unpaired" in info.pairings:  # its files are no pairs
-                    self.kind.addItem(words[0], name)
+            for words, name in _kinds(info):
+                self.kind.addItem(words, name)
             self.kind.setCurrentIndex(max(0, self.kind.findData(kept)))
         self.method_changed.emit()
         self._on_kind()
 
     def _on_kind(self, *_: object) -> None:
         kind, info = self.kind.currentData(), method_info(self.chosen_method)
-        self.source.setVisible(kind == SLIDES)
+        style = info.whole_target
+        self.source.setVisible(kind in (SLIDES, ALONE))
+        self.source.setTitle("Slide" if kind == ALONE or style else "Source")
         self.target.setVisible(kind in (SLIDES, SELF))
         wanted = "Target: its colours are kept" if info.one_stain else "Target"
-        self.target.setTitle("Slide" if kind == SELF else wanted)
-        self._form.setRowVisible(self.files, kind not in (SLIDES, SELF))
+        self.target.setTitle("Style" if style else "Slide" if kind == SELF else wanted)
+        self._form.setRowVisible(self.teacher, kind == ALONE)
+        self._form.setRowVisible(self.files, kind in FILE_WORDS)
         if kind in FILE_WORDS:
             self.path.setPlaceholderText(FILE_WORDS[kind][1])
         self.changed.emit()
@@ -174,3 +195,16 @@ class DataChooser(QWidget):
             path = QFileDialog.getOpenFileName(self, FILE_WORDS[kind][0], "", PATTERNS[kind])[0]
         if path:
             self.path.setText(path)
+
+
+def _kinds(info: MethodInfo) -> Iterator[tuple[str, str]]:
+    """Yield what a method's tiles can come from: the words, and what stands for it."""
+    if "alone" in info.pairings:  # a teacher is fitted to whole slides
+        yield "A slide, as the teacher stains it", ALONE
+        return
+    yield STYLE_WORDS if info.whole_target else SLIDES_WORDS[info.pairings[0]], SLIDES
+    if "self" in info.pairings:
+        yield "One slide, its grey to its colour", SELF
+    for name, words in FILE_WORDS.items():
+        if name != "root" or "unpaired" in info.pairings:  # its files are no pairs
+            yield words[0], name

@@ -3,6 +3,7 @@
 import itertools
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -65,7 +66,7 @@ class TrainDialog(QDialog):
         self._asked = self._answered = 0
         self._overviews: dict[str, Overview] = {}
         self._slide: SlideFacts | None = None
-        self.data = DataChooser(recent, background, self)
+        self.data = DataChooser(recent, background, stock.models, self)
         self.model = ModelForm(stock.models, sorted(stock.taken), self)
         self.split = SplitPicture(self)
         self.check = TrainCheck(trainer, self)
@@ -115,14 +116,15 @@ class TrainDialog(QDialog):
     def wish(self) -> Wish:
         """Return what is asked for now."""
         files = self.data.file_wish()
-        slides = files is None
+        slides, pairing = files is None, self.data.pairing
+        teacher = self.data.chosen_teacher
         return Wish(
             method=self.data.chosen_method,
-            pairing=self.data.pairing,
-            model=self.model.made(),
+            pairing=pairing,
+            model=replace(self.model.made(), teacher=teacher.id if teacher else ""),
             values=self.model.values(),
-            source=self.data.source.wish() if slides and self.data.pairing != "self" else None,
-            target=self.data.target.wish() if slides else None,
+            source=self.data.source.wish() if slides and pairing != "self" else None,
+            target=self.data.target.wish() if slides and pairing != "alone" else None,
             files=files,
         )
 
@@ -167,6 +169,7 @@ class TrainDialog(QDialog):
     def _connect(self) -> None:
         self.data.changed.connect(self._on_changed)
         self.data.method_changed.connect(self._on_method)
+        self.data.teacher_changed.connect(self._suggest_stains)
         self.model.changed.connect(self._on_changed)
         self._pause.timeout.connect(self._check)
         self.check.done.connect(self._on_checked)
@@ -176,7 +179,14 @@ class TrainDialog(QDialog):
         self.finished.connect(self._on_finished)
 
     def _suggest_stains(self) -> None:
-        """Name the stains after the open slide; where colour is learnt, grey is the source."""
+        """Name the stains after the open slide; where colour is learnt, grey is the source.
+
+        A teacher knows its stains, whatever slide is open.
+        """
+        teacher = self.data.chosen_teacher
+        if teacher is not None:
+            self.model.follow_teacher(teacher)
+            return
         if self.model.parent_card is not None or self._slide is None:
             return
         if self._one_stain:
@@ -196,7 +206,7 @@ class TrainDialog(QDialog):
     def _follow_pairing(self) -> None:
         """What is learnt from one slide needs it as target; two slides are two."""
         before, self._pairing = self._pairing, self.data.pairing
-        if "self" in (before, self._pairing) and before != self._pairing:
+        if {"self", "alone"} & {before, self._pairing} and before != self._pairing:
             self._suggest_stains()
             if self._pairing == "self":
                 self.data.target.choose_open()

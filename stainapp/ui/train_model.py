@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 from stainapp.models.card import STAINS, ModelCard
 from stainapp.models.store import Found
 from stainapp.runs.methods import MethodName, method_info
-from stainapp.runs.presets import KINDS, NAMES, Kind, preset
+from stainapp.runs.presets import COLOUR_MAPS, KINDS, NAMES, Kind, preset
 from stainapp.runs.recipe import Made
 from stainapp.ui.mpp_box import MppBox
 from stainapp.ui.train_advanced import BOX_HEIGHT_PX, AdvancedForm
@@ -111,6 +111,8 @@ class ModelForm(QWidget):
         """Follow the method: its presets, its losses, whether there is a way back."""
         if method != self._method:
             self._method = method
+            if method in COLOUR_MAPS:  # learnt in minutes, they begin anew
+                self.parent_model.setCurrentIndex(0)
             self._on_preset()
         self._show_rows()
 
@@ -121,6 +123,11 @@ class ModelForm(QWidget):
         self.source.setCurrentText(source)
         if target is not None:
             self.target.setCurrentText(target)
+
+    def follow_teacher(self, teacher: ModelCard) -> None:
+        """Make what a teacher makes, at its scale."""
+        self.set_stains(teacher.source_stain, teacher.target_stain)
+        self.mpp.setValue(teacher.mpp or USUAL_MPP)
 
     def show_problem(self, sentence: str) -> None:
         self.problem.setText(sentence)
@@ -162,6 +169,7 @@ class ModelForm(QWidget):
         self.advanced.changed.connect(self._on_advanced)
 
     def _show_rows(self) -> None:
+        self._form.setRowVisible(self.parent_model, self._method not in COLOUR_MAPS)
         self._form.setRowVisible(self.inverse_id, method_info(self._method).both_ways)
         self.advanced.set_method(self._method, own_network=self.parent_card is None)
 

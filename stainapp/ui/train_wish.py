@@ -116,10 +116,12 @@ def problems(wish: Wish, taken: Collection[str]) -> dict[Place, str]:
             ("target", wish.target),
         )
         for place, origin in sides:
-            needed = place == "target" or wish.pairing != "self"
-            if needed and (origin is None or not (origin.slide or origin.folder)):
+            unneeded = {"self": "source", "alone": "target"}.get(wish.pairing)
+            if place != unneeded and (origin is None or not (origin.slide or origin.folder)):
                 found[place] = f"Choose a slide or a folder for the {place} stain."
     wrong = _model_problem(wish, taken)
+    if wish.pairing == "alone" and not wish.model.teacher:
+        wrong = "Choose the model to distil as teacher."
     if wrong:
         found["model"] = wrong
     return found
@@ -141,7 +143,7 @@ def recipe_of(wish: Wish) -> Recipe:
         data = replace(
             data,
             source=_origins(wish.source if wish.pairing != "self" else None, "source"),
-            target=_origins(wish.target, "target"),
+            target=_origins(wish.target if wish.pairing != "alone" else None, "target"),
         )
     return Recipe(
         method=wish.method,

@@ -25,15 +25,22 @@ def test_crops_suit_the_network(method: MethodName, kind: Kind) -> None:
 def test_each_preset_survives_being_written_and_read(
     method: MethodName, kind: Kind, tmp_path: Path
 ) -> None:
-    chosen = preset(method, kind)
+    chosen, pairing = preset(method, kind), method_info(method).pairings[0]
     recipe = Recipe(
         method=method,
-        model=Made(id="a", name="A", source_stain="H&E", target_stain="PAS", mpp=0.5),
+        model=Made(
+            id="a",
+            name="A",
+            source_stain="H&E",
+            target_stain="PAS",
+            mpp=0.5,
+            teacher="old" if pairing == "alone" else "",
+        ),
         network=chosen.network,
         data=Data(
-            pairing=method_info(method).pairings[0],
+            pairing=pairing,
             source=(Origin(slide="phantom:he"),),
-            target=(Origin(slide="phantom:pas"),),
+            target=() if pairing == "alone" else (Origin(slide="phantom:pas"),),
             tile_px=chosen.tile_px,
         ),
         losses=chosen.losses,

@@ -121,6 +121,8 @@ def changed(place: str, value: Any) -> dict[str, Any]:
         ("losses.histogram_bandwidth", 0, "losses: histogram_bandwidth cannot be 0"),
         ("method", "pix2pix", "pix2pix does not learn from unpaired data"),
         ("method", "asp", "asp does not learn from unpaired data; .* or method to cut"),
+        ("model.teacher", "macenko", "cyclegan has no teacher; leave out model.teacher"),
+        ("losses.style", -1.0, "losses: style cannot be -1"),
     ],
 )
 def test_each_wrong_value_is_named_in_one_sentence(
@@ -185,6 +187,9 @@ def test_tiles_too_small_for_the_octaves_are_refused() -> None:
             "not paired by the order",
         ),
         ({"pairing": "paired"}, "it names none"),
+        ({"pairing": "alone", "target": [{"slide": "b"}]}, "a teacher makes the target"),
+        ({"pairing": "alone", "source": [], "npz": "a"}, "name slides as source"),
+        ({"pairing": "alone", "source": [{"folder": "a"}]}, "name slides as source"),
         ({"pairing": "paired", "npz": "a", "manifest": "b"}, "it names manifest, npz"),
     ],
 )
@@ -224,6 +229,24 @@ def test_files_are_looked_for_beside_the_recipe_and_then_below_the_data(tmp_path
     assert recipe.data.source[0].slide == str(beside / "both.svs")
     assert recipe.data.target[0].slide == str(below / "b.svs")
     assert recipe.data.target[0].regions == str(beside / "both.svs")
+
+
+def test_a_distillation_without_a_teacher_is_told_what_it_needs() -> None:
+    data = {"pairing": "alone", "source": [{"slide": "a"}]}
+
+    with pytest.raises(RecipeError, match=r"distil needs a teacher; set model\.teacher to"):
+        recipe_from({**GOOD, "method": "distil", "data": data}, "recipe.toml")
+
+
+def test_a_recipe_that_travels_names_its_teacher_and_not_where_that_lay() -> None:
+    values = {
+        **GOOD,
+        "method": "distil",
+        "model": {**GOOD["model"], "teacher": "/a patient/he-to-pas"},
+        "data": {"pairing": "alone", "source": [{"slide": "a"}]},
+    }
+
+    assert portable(recipe_from(values, "recipe.toml")).model.teacher == "he-to-pas"
 
 
 def test_a_file_in_neither_folder_is_named_with_both(tmp_path: Path) -> None:

@@ -6,9 +6,15 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from stainapp.runs.methods import MethodName
 from stainapp.runs.recipe import Data, Made, Origin, Recipe, Training
 from stainapp.slides.reader import RgbImage
 
+METHODS: dict[str, tuple[MethodName, str, str]] = {
+    "unpaired": ("cyclegan", "PAS", ""),
+    "alone": ("distil", "H&E", "macenko"),
+}
+"""By pairing: the method, the stain that is made, and the teacher; else Pix2Pix."""
 Blob = tuple[int, int, int, int]
 """Centre x, y and half axes."""
 
@@ -43,14 +49,17 @@ def slide_with_pieces(path: Path, blobs: list[Blob], size: tuple[int, int] = (90
 
 
 def recipe(*, images: int = 100, seed: int = 5, **data: Any) -> Recipe:
-    """Return a CycleGAN's recipe at 0.5 um/px, or a Pix2Pix's where the data are pairs."""
+    """Return a recipe at 0.5 um/px of a method that learns from such data."""
     values: dict[str, Any] = {
         "pairing": "unpaired", "tile_px": 64, "validation_px": 64, "min_tissue": 0.2, **data,
     }  # fmt: skip
+    method, target, teacher = METHODS.get(values["pairing"], ("pix2pix", "PAS", ""))
     return Recipe(
-        method="cyclegan" if values["pairing"] == "unpaired" else "pix2pix",
+        method=method,
         seed=seed,
-        model=Made(id="a", name="A", source_stain="H&E", target_stain="PAS", mpp=0.5),
+        model=Made(
+            id="a", name="A", source_stain="H&E", target_stain=target, mpp=0.5, teacher=teacher
+        ),
         data=Data(**values),
         training=Training(images=images, turns=False, density_jitter=0),
     )

@@ -27,8 +27,9 @@ def small(
     Without a network it has the first of `networks_of`.
     """
     pairing = method_info(method).pairings[0]
-    paired = pairing == "paired"
-    target_seed = 3 if paired else 4
+    alone = pairing == "alone"
+    target = f"phantom:pas:{SIDE}:{4 if pairing == 'unpaired' else 3}"
+    stains = {"source_stain": "H&E", "target_stain": "H&E" if alone else "PAS"}
     few = Training(
         images=6,
         precision="fp32",
@@ -42,12 +43,12 @@ def small(
     return Recipe(
         method=method,
         seed=5,
-        model=Made(id="small", name="Small", source_stain="H&E", target_stain="PAS", mpp=0.5),
+        model=Made(id="small", name="Small", mpp=0.5, teacher="macenko" if alone else "", **stains),
         network=network or networks_of(method)[0],
         data=Data(
             pairing=pairing,
             source=_origins(f"phantom:he:{SIDE}:3"),
-            target=_origins(f"phantom:pas:{SIDE}:{target_seed}"),
+            target=() if alone else _origins(target),
             tile_px=48,
             min_tissue=0.2,
             validation_tiles=8,

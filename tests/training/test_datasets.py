@@ -35,10 +35,12 @@ def asked(pair: tuple[Path, Path], pairing: str = "unpaired", **data: Any) -> Re
     source, target = slide(pair[0]), slide(pair[1])
     if pairing == "self":
         source = ()
+    if pairing == "alone":
+        target = ()
     return recipe(pairing=pairing, source=source, target=target, **data)
 
 
-@pytest.mark.parametrize("pairing", ["unpaired", "paired", "self"])
+@pytest.mark.parametrize("pairing", ["unpaired", "paired", "self", "alone"])
 def test_an_image_depends_on_its_number_alone(pair: tuple[Path, Path], pairing: str) -> None:
     wanted = replace(asked(pair, pairing), training=replace(recipe(**_some()).training, turns=True))
     one, other = Dataset(wanted), Dataset(wanted)
