@@ -36,13 +36,13 @@ def limits_of(recipe: Recipe, arch: Arch, teacher: ModelCard | None = None) -> t
     origins = (*recipe.data.source, *recipe.data.target)
     slides = {one.slide for one in origins if one.slide and one.split != "validation"}
     seen = f"from {_counted(len(slides))}" if slides else "from the images of its data set alone"
-    pixelwise = arch.family == "pixel"
+    pixelwise, info = arch.family == "pixel", method_info(recipe.method)
     return (
         f"Learnt {seen}: on other tissue, stainings and scanners it may be wrong.",
         _distilled(teacher, pixelwise=pixelwise)
         if teacher
-        else method_info(recipe.method).limit or BY_PAIRING[recipe.data.pairing],
-        *([SAMPLED] if arch.of_bridge else []),
+        else info.limit or BY_PAIRING[recipe.data.pairing],
+        *([SAMPLED] if "bridge" in info.families else []),
         *([COLOURS_ALONE] if pixelwise else []),
         *([BY_LINE] if recipe.data.volume_target else []),
         *(f"Of its teacher: {one}" for one in (teacher.limits if teacher else ())),

@@ -39,6 +39,7 @@ class VolumeDataset:
         self._data, self._training = data, recipe.training
         self.paired = data.pairing != "unpaired"
         self.grey = data.pairing == "self"
+        self.taught = False
         with ExitStack() as stack:
             volumes = []
             for address in filter(None, (data.volume_source, data.volume_target)):
