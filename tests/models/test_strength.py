@@ -64,11 +64,17 @@ def test_no_strength_is_the_slide_itself_and_full_strength_the_stain_as_ever(
     assert len({slide.info.identity for slide in (none, half, full)}) == 3
 
 
-@pytest.mark.parametrize("name", ["resnet", "pixel", "macenko", "bridge"])
+@pytest.mark.parametrize("name", ["resnet", "pixel", "macenko", "bridge in one step"])
 def test_the_picture_moves_steadily_from_the_slide_to_the_stain(
     name: str, tmp_path: Path, virtual: Made
 ) -> None:
-    source, stainer = ArraySlide(tissue_image()), opened(name, tmp_path)
+    one_step = bridge_model(tmp_path / "one step", bridge=Bridge(nfe=1))
+    source = ArraySlide(tissue_image())
+    stainer = (
+        opened(name, tmp_path)
+        if name in MODELS
+        else open_stainer(one_step, device="cpu", precision="fp32")
+    )
     whole = virtual(source, stainer, calibrate_slide(source, stainer))
     stained = whole.read(*FIELD).astype(int)
 
