@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from stainapp.errors import TrainingError
+from stainapp.runs.methods import METHODS
 from tests.training.lives import differences
 from tests.training.methods import images, method_of
 from tests.training.recipes import small
@@ -97,7 +98,7 @@ def test_a_full_disk_leaves_the_earlier_checkpoints_whole_and_nothing_else(
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
-@pytest.mark.parametrize("kind", ["cyclegan", "pix2pix"])
+@pytest.mark.parametrize("kind", [info.method for info in METHODS])
 def test_what_is_restored_goes_on_to_the_same_bits(kind: Any, tmp_path: Path) -> None:
     recipe = small(kind, diffaugment=True)
     one, other = method_of(recipe), method_of(recipe)

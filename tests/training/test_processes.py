@@ -15,7 +15,7 @@ from stainapp.models.card import Arch
 from stainapp.runs.folder import EventReader, RunFolder
 from stainapp.runs.recipe import write_recipe
 from tests.training.lives import is_step, last_checkpoint, live_together
-from tests.training.recipes import SMALL_RESNET, SMALL_RESUNET, small
+from tests.training.recipes import SMALL_BRIDGE, SMALL_RESNET, SMALL_RESUNET, small
 from training.build import build_method
 from training.method import Setting
 from training.processes import ALONE, Processes
@@ -45,7 +45,12 @@ def assert_same_networks(one: RunFolder, other: RunFolder) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "network"),
-    [("cyclegan", SMALL_RESNET), ("cyclegan", SMALL_RESUNET), ("pix2pix", SMALL_RESNET)],
+    [
+        ("cyclegan", SMALL_RESNET),
+        ("cyclegan", SMALL_RESUNET),
+        ("pix2pix", SMALL_RESNET),
+        ("i2sb", SMALL_BRIDGE),
+    ],
 )
 def test_two_processes_learn_what_one_learns_from_the_same_batches(
     kind: Any, network: Arch, tmp_path: Path
