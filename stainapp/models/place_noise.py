@@ -61,5 +61,5 @@ def _quantiles() -> Tensor:
     """Return the Gaussian's value for each draw: equally likely ones, of variance 1."""
     share = (torch.arange(1 << BITS, dtype=torch.float64) + 0.5) / (1 << BITS)
     values = torch.special.ndtri(share)
-    spread: Tensor = values.square().mean().sqrt()
-    return (values / spread).float()
+    quantiles: Tensor = values / values.square().mean().sqrt()
+    return quantiles.float()
