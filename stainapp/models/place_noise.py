@@ -61,6 +61,5 @@ def _quantiles() -> Tensor:
     """Return the Gaussian's value for each draw: equally likely ones, of variance 1."""
     share = (torch.arange(1 << BITS, dtype=torch.float64) + 0.5) / (1 << BITS)
     values = torch.special.ndtri(share)
-    spread: Tensor = values.square().mean().sqrt()
-    quantiles: Tensor = (values / spread).float()
-    return quantiles
+    quantiles: Tensor = values / values.square().mean().sqrt()
+    return quantiles.float()

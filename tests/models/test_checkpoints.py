@@ -317,7 +317,7 @@ def test_reading_never_falls_back_to_unpickling(
     with pytest.raises(ImportRefusedError, match="state_dict"):
         read_checkpoint(path)
 
-    assert calls == [{"map_location": "cpu", "weights_only": True}]
+    assert calls == [{"map_location": "cpu", "weights_only": True, "mmap": True}]
 
 
 def test_a_disk_that_is_full_leaves_no_half_model(
