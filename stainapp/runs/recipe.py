@@ -133,8 +133,8 @@ class Volumes:
 
     chunks_held: int = 8
     """Chunks, or blocks of chunks where one has no room for a tile, that tiles are drawn from by
-    turns before the next ones; as many again are read meanwhile. More mixes better and takes
-    more memory."""
+    turns before the next ones; as many again are read meanwhile. More mixes more regions into
+    neighbouring steps, and takes more memory."""
     tiles_per_chunk: int = 0
     """Tiles that each of them gives in an epoch; 0 for as many as lie side by side in it."""
     source_normalisation: Normalisation = "auto"

@@ -4,6 +4,7 @@ A stack of the phantom's sections is written as volumes of other chunks, their s
 16 bits whose dyes take more and less from slab to slab: what is learnt from one chunk alone does
 not hold for the next. A small network then learns the same number of images from each, by each
 choice in turn, the others kept; the loss is that of the tiles to judge by.
+Chunks of another shape are parted elsewhere, so that such rows are judged by other tiles.
 
     python tests/benchmarks/volume_ablation.py [--json] [--quick] [--images 300]
 """
