@@ -78,9 +78,7 @@ class Levels:
         if self.mode == "none":
             return np.ascontiguousarray(values)
         if values.dtype.kind == "u":
-            table = self._line(np.arange(np.iinfo(values.dtype).max + 1))
-            found: NDArray[np.uint8] = table[values]
-            return found
+            return self._line(np.arange(np.iinfo(values.dtype).max + 1))[values]
         return self._line(values)
 
     def said(self) -> str:
