@@ -108,7 +108,7 @@ class Vgg:
             if n in VGG_POOLS:
                 x = F.avg_pool2d(x, 2)  # smoother than the largest (Gatys et al. 2016, section 2)
             elif n in self._weights:
-                x = F.relu(F.conv2d(x, *self._weights[n], padding=1))
+                x = F.relu(F.conv2d(x, self._weights[n][0], self._weights[n][1], padding=1))
                 if n in wanted:
                     maps.append(x)
         return maps

@@ -70,10 +70,9 @@ def _hand_through(net: PixelGenerator) -> None:
     for layer in layers:
         layer.weight[:led] *= 0 if layer is not layers[-1] else 1
         layer.weight[range(led), range(led)] = 1
-    if len(layers) > 1:
-        for layer, raised in ((layers[0], 1), (layers[-1], -1)):
-            assert layer.bias is not None
-            layer.bias[:led] = raised
+    first, last = layers[0].bias, layers[-1].bias
+    if len(layers) > 1 and first is not None and last is not None:
+        first[:led], last[:led] = 1, -1
 
 
 def _last_convolution(net: nn.Module) -> nn.Conv2d:

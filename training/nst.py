@@ -3,7 +3,11 @@
 Gatys et al. 2016, CVPR, section 2: style is told by which features come together (Gram
 matrices), content by where they lie. As Johnson et al. 2016 (arXiv 1603.08155) it is the weights
 of a network that are optimised and not the pixels of one picture; with a pixelwise network, what
-was optimised on sample tiles is a colour map for all.
+was optimised on sample tiles is a colour map for all. The other way, to optimise tiles first and
+fit a colour map to them, was tried: on colon, from H&E to the look of PAS, 16 tiles so optimised
+came to a Fréchet distance (FD-OD) of 153 on other tiles, 200 steps of 4 tiles to 159 to 179 in
+half the time. A colour map cannot follow what is drawn into 16 tiles (their style differed by
+0.03 before the fit and by 0.06 after it), and learns more from many.
 
 Three things are as slides need them. Features are weighed by how stained a place is (guided Gram
 matrices, Gatys et al. 2017, arXiv 1611.07865, section 4), so that a tile of much glass is as good
@@ -125,7 +129,7 @@ def grams(features: Features, images: Tensor, guide: Tensor) -> list[Tensor]:
     """
     weights, matrices = stained(guide), []
     for maps in features.style(images):
-        weight = F.adaptive_avg_pool2d(weights, maps.shape[2:])
+        weight = F.adaptive_avg_pool2d(weights, (maps.shape[2], maps.shape[3]))
         flat = torch.cat([torch.ones_like(maps[:, :1]), maps], dim=1).transpose(0, 1).flatten(1)
         share = weight.flatten() / weight.sum().clamp_min(1e-6)
         matrices.append((flat * share) @ flat.T)

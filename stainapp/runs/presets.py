@@ -162,7 +162,7 @@ def _bridge(ngf: int) -> Arch:
 
 COLOUR_MAPS: Mapping[MethodName, Mapping[Kind, Preset]] = {
     "distil": _colour_maps("distil", 256, (80, 800, 8_000), batch=1, rate=0.01),
-    "nst": _colour_maps("nst", 128, (800, 4_000, 40_000), batch=4, rate=0.005),
+    "nst": _colour_maps("nst", 128, (1_600, 8_000, 80_000), batch=4, rate=0.005),
 }
 METHODS: Mapping[MethodName, _Method] = {
     # Zhu et al. 2017, section 7.1

@@ -59,6 +59,7 @@ class DataChooser(QWidget):
     ) -> None:
         super().__init__(parent)
         self._cards = {one.card.id: one.card for one in models}
+        self._stain = ""
         self.method = QComboBox(self)
         for info in METHODS:
             self.method.addItem(info.name, info.method)
@@ -118,6 +119,9 @@ class DataChooser(QWidget):
     def show_slide(self, slide: SlideFacts | None) -> None:
         for chooser in (self.source, self.target):
             chooser.show_slide(slide)
+        if slide is not None and slide.stain != self._stain:
+            self._stain = slide.stain
+            self._suggest_teacher()
 
     def show_problems(self, problems: dict[str, str]) -> None:
         self.source.show_problem(problems.get("source", ""))
@@ -186,6 +190,12 @@ class DataChooser(QWidget):
         if kind in FILE_WORDS:
             self.path.setPlaceholderText(FILE_WORDS[kind][1])
         self.changed.emit()
+
+    def _suggest_teacher(self) -> None:
+        """Choose a network for the open slide's stain: what is slow is worth a stand-in."""
+        fit = [c.id for c in self._cards.values() if c.arch and c.source_stain == self._stain]
+        if fit:
+            self.teacher.setCurrentIndex(self.teacher.findData(fit[0]))
 
     def _on_browse(self) -> None:
         kind: FileKind = self.kind.currentData()

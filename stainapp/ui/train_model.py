@@ -128,6 +128,9 @@ class ModelForm(QWidget):
         """Make what a teacher makes, at its scale."""
         self.set_stains(teacher.source_stain, teacher.target_stain)
         self.mpp.setValue(teacher.mpp or USUAL_MPP)
+        _suggest_into(self.name, f"{teacher.name}, fast")
+        _suggest_into(self.model_id, self._free(f"{teacher.id}-fast"))
+        self.changed.emit()
 
     def show_problem(self, sentence: str) -> None:
         self.problem.setText(sentence)

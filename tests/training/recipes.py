@@ -29,7 +29,6 @@ def small(
     pairing = method_info(method).pairings[0]
     alone = pairing == "alone"
     target = f"phantom:pas:{SIDE}:{4 if pairing == 'unpaired' else 3}"
-    stains = {"source_stain": "H&E", "target_stain": "H&E" if alone else "PAS"}
     few = Training(
         images=6,
         precision="fp32",
@@ -43,7 +42,14 @@ def small(
     return Recipe(
         method=method,
         seed=5,
-        model=Made(id="small", name="Small", mpp=0.5, teacher="macenko" if alone else "", **stains),
+        model=Made(
+            id="small",
+            name="Small",
+            source_stain="H&E",
+            target_stain="H&E" if alone else "PAS",
+            mpp=0.5,
+            teacher="macenko" if alone else "",
+        ),
         network=network or networks_of(method)[0],
         data=Data(
             pairing=pairing,

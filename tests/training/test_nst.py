@@ -32,7 +32,7 @@ PIXEL = Arch(family="pixel", ngf=32, norm="none")
 def phantom(stain: Any, seed: int) -> Tensor:
     slide = PhantomSlide(stain, (1024, 1024), seed=seed)
     places = ((128, 128), (448, 256), (640, 640), (256, 600))
-    return torch.cat([to_network(slide.read(x, y, 0, 96, 96)[None], "cpu") for x, y in places])
+    return torch.cat([to_network(slide.read(x, y, 0, 64, 64)[None], "cpu") for x, y in places])
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_a_style_comes_nearer_while_glass_and_structure_stay(stains: tuple[Tenso
         pairs = zip(grams(features, pictures, source), grams(features, style, style), strict=True)
         return sum(unlike(a, b).item() for a, b in pairs)
 
-    for number in range(60):
+    for number in range(40):
         method.step(Images(source, style, first=number, offset=0))
     made = method.generators["forward"](source).detach()
 
@@ -64,7 +64,7 @@ def test_a_style_comes_nearer_while_glass_and_structure_stay(stains: tuple[Tenso
     moved = (made - source).abs()
     assert moved[bare].mean() < 0.5 * moved[~bare].mean()
     structure = zip(features.content(made), features.content(source), strict=True)
-    assert all((a * b).mean() > 0.8 for a, b in structure)  # correlations: both are standardised
+    assert all((a - b).square().mean() < 0.2 * b.square().mean() for a, b in structure)
 
 
 def test_glass_says_nothing_of_a_style(stains: tuple[Tensor, Tensor]) -> None:
@@ -139,8 +139,8 @@ def test_features_of_vgg_are_learnt_by_where_a_file_holds_them(tmp_path: Path) -
     [
         (lambda path: path, "cannot be read"),
         (lambda path: vgg(path, **{"features.5.weight": torch.zeros(9)}), "no features.5.weight"),
-        (lambda path: path.write_text("<html>") and path, "text file"),
-        (lambda path: torch.save({"a": torch.zeros(1)}, path) or path, "does not hold VGG-19"),
+        (lambda path: path.write_text("<html>"), "text file"),
+        (lambda path: torch.save({"a": torch.zeros(1)}, path), "does not hold VGG-19"),
     ],
     ids=["absent", "of another shape", "a web page", "of another network"],
 )

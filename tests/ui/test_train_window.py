@@ -308,6 +308,49 @@ def test_grey_to_colour_asks_for_one_slide(start: Start, wait: Wait) -> None:
     assert not dialog.data.source.isVisible()
 
 
+def test_a_distillation_asks_for_a_teacher_and_a_slide_alone(start: Start, wait: Wait) -> None:
+    resnet_model(home() / "models" / "old", id="old", source_stain="H&E", target_stain="DAB", mpp=1)
+    dialog = dialog_of(start(SLIDE))
+    data = dialog.data
+
+    data.method.setCurrentIndex(data.method.findData("distil"))
+    assert data.chosen_teacher is not None
+    assert data.chosen_teacher.source_stain == "H&E"  # as the open slide
+    data.teacher.setCurrentIndex(data.teacher.findData("old"))
+    wait(dialog.start_button.isEnabled)
+
+    recipe = read_recipe(dialog.draft / "recipe.toml")
+    assert (recipe.method, recipe.data.pairing, recipe.model.teacher) == ("distil", "alone", "old")
+    assert (recipe.model.source_stain, recipe.model.target_stain) == ("H&E", "DAB")
+    assert (recipe.model.mpp, recipe.model.id) == (1.0, "old-fast")
+    assert recipe.network is not None
+    assert recipe.network.family == "pixel"
+    assert [one.slide for one in recipe.data.source] == [SLIDE]
+    assert recipe.data.target == ()
+    assert not data.target.isVisible()
+    assert not dialog.model.parent_model.isVisible()
+
+
+def test_a_style_may_be_a_picture_and_other_methods_ask_for_no_teacher(
+    start: Start, wait: Wait
+) -> None:
+    dialog = dialog_of(start(SLIDE))
+    data = dialog.data
+    dialog.show()
+
+    data.method.setCurrentIndex(data.method.findData("distil"))
+    assert data.teacher.isVisible()
+    data.method.setCurrentIndex(data.method.findData("nst"))
+    data.target.choose_other("phantom:pas")
+    wait(dialog.start_button.isEnabled)
+
+    assert data.target.title() == "Style"
+    assert not data.teacher.isVisible()
+    recipe = read_recipe(dialog.draft / "recipe.toml")
+    assert (recipe.method, recipe.data.pairing, recipe.model.teacher) == ("nst", "unpaired", "")
+    assert recipe.losses.style > 0
+
+
 def test_a_parent_gives_stains_scale_and_a_slow_rate(start: Start) -> None:
     resnet_model(home() / "models" / "old", id="old", source_stain="PAS", target_stain="DAB")
     dialog = dialog_of(start(SLIDE))

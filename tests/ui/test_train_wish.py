@@ -52,6 +52,9 @@ def test_each_missing_slide_is_told_at_its_place() -> None:
     assert set(problems(replace(WISH, target=None), ())) == {"target"}
     assert set(problems(replace(WISH, files=FileWish("root", "")), ())) == {"files"}
     assert problems(replace(WISH, source=None, pairing="self"), ()) == {}
+    taught = replace(WISH, target=None, pairing="alone", model=replace(MADE, teacher="old"))
+    assert problems(taught, ()) == {}
+    assert "as teacher" in problems(replace(taught, model=MADE), ())["model"]
 
 
 @pytest.mark.parametrize(
