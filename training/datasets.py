@@ -24,7 +24,7 @@ from training.cuts import DAMAGED, Cut, best_cuts, cut_at, stacks
 from training.fields import Field, SplitName
 from training.files import file_candidates, folder_candidates
 from training.image_slides import OpenFiles
-from training.rooms import ALIKE, SOURCE, TARGET, Place, Room
+from training.rooms import ALIKE, FEWEST_TILES, SOURCE, TARGET, Place, Room
 from training.split import fields_of, whole_fields
 from training.teacher import Teacher, sees_grey
 
@@ -92,7 +92,8 @@ class Dataset:
             if not learns:
                 source, target = _all_to_judge(source), _all_to_judge(target)
             share = recipe.data.validation_share
-            if method_info(recipe.method).whole_target:
+            style = method_info(recipe.method).whole_target
+            if style:
                 fields = fields_of(source, [], share)[0], whole_fields(target)
             else:
                 fields = fields_of(source, target, share)
@@ -100,7 +101,12 @@ class Dataset:
             sides = {"train": self._data.tile_px, "validation": self._data.validation_px}
             self.rooms = {
                 (stain, split): Room.of(
-                    self.fields(stain), stain, split, sides[split], self._data.min_tissue
+                    self.fields(stain),
+                    stain,
+                    split,
+                    sides[split],
+                    self._data.min_tissue,
+                    1 if style and stain == TARGET else FEWEST_TILES,
                 )
                 for stain in self._stains
                 for split in (SPLITS if learns else SPLITS[1:])

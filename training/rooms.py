@@ -35,9 +35,17 @@ class Room:
 
     @classmethod
     def of(
-        cls, fields: Sequence[Field], stain: int, split: SplitName, side: int, min_tissue: float
+        cls,
+        fields: Sequence[Field],
+        stain: int,
+        split: SplitName,
+        side: int,
+        min_tissue: float,
+        fewest: int = FEWEST_TILES,
     ) -> "Room":
         """Find where tiles may lie in the fields of a stain that belong to a split.
+
+        To learn from there must be tissue for the ``fewest``.
 
         Raises:
             RecipeError: there is no room, or too little; says why.
@@ -52,10 +60,10 @@ class Room:
             raise RecipeError(_why_no_room(of_split, stain, split, side))
         sizes = np.array([field.tissue_px for field, _ in kept])
         room = sizes.sum() / side**2
-        if split == "train" and room < FEWEST_TILES:
+        if split == "train" and room < fewest:
             raise RecipeError(
                 f"There is tissue for {room:.0f} tiles of {side} px to learn from, and "
-                f"{FEWEST_TILES} are needed; draw larger regions, add images or lower data.tile_px."
+                f"{fewest} are needed; draw larger regions, add images or lower data.tile_px."
             )
         own, places = zip(*kept, strict=True)
         return cls(stain, split, side, min_tissue, own, places, sizes / sizes.sum())

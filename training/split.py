@@ -54,7 +54,11 @@ def fields_of(
 def whole_fields(target: Sequence[Candidate]) -> list[Field]:
     """Return what is a style: looked at whole, both to imitate it and to judge by."""
     splits: tuple[Split, ...] = ("train", "validation")
-    return [_field(replace(one, split=split), one.inside) for split in splits for one in target]
+    return [
+        _field(replace(one, split=split), _learnt_area(one, ()))
+        for split in splits
+        for one in target
+    ]
 
 
 def _decided(candidates: Sequence[Candidate], share: float) -> list[Candidate]:

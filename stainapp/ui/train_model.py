@@ -123,6 +123,7 @@ class ModelForm(QWidget):
         self.source.setCurrentText(source)
         if target is not None:
             self.target.setCurrentText(target)
+        self._suggest()
 
     def follow_teacher(self, teacher: ModelCard) -> None:
         """Make what a teacher makes, at its scale."""
@@ -143,10 +144,11 @@ class ModelForm(QWidget):
         stains.addWidget(self.target, 1)
         self._form = QFormLayout()
         self._form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        first = QLabel("Start", self)
-        first.setMinimumWidth(LABELS_PX)
+        first, second = QLabel("Start", self), QLabel("Stains", self)
+        for label in (first, second):  # the first may be hidden
+            label.setMinimumWidth(LABELS_PX)
         self._form.addRow(first, self.parent_model)
-        self._form.addRow("Stains", stains)
+        self._form.addRow(second, stains)
         self._form.addRow("Works at", self.mpp)
         self._form.addRow("Name", self.name)
         self._form.addRow("Id", self.model_id)
