@@ -27,6 +27,7 @@ from training.averages import Averages
 from training.discriminators import PatchDiscriminator
 from training.features import Features, density, features_of
 from training.method import Images, Losses, Memory, Setting, learn
+from training.processes import ALONE, Processes
 
 GLASS, STAINED = 0.06, 0.16
 """Optical density of the darkest channel that is unstained, and that is stained."""
@@ -70,15 +71,14 @@ class StyleTransfer:
         self.scaler = setting.scaler()
 
     def step(self, images: Images) -> Losses:
-        features, weights = self._features, self._weights
+        features, weights, processes = self._features, self._weights, self._setting.processes
         source, target = images.source, images.target
         with torch.no_grad():
-            seen = grams(features, target, target)
-            style = self._style.joined([self._setting.processes.mean(one) for one in seen])
+            style = self._style.joined(grams(features, target, target, processes))
             kept, bare = features.content(source), 1 - stained(source)
         with self._setting.precise():
             made = self._generator(source).float()
-        found = grams(features, made, source)
+        found = grams(features, made, source, processes)
         structure = _mean(map(F.mse_loss, features.content(made), kept))
         losses = {
             "style": weights.style * _mean(map(unlike, found, style.means)),
@@ -121,18 +121,22 @@ def stained(images: Tensor) -> Tensor:
     return ((darkest - GLASS) / (STAINED - GLASS)).clamp(0, 1)
 
 
-def grams(features: Features, images: Tensor, guide: Tensor) -> list[Tensor]:
+def grams(
+    features: Features, images: Tensor, guide: Tensor, processes: Processes = ALONE
+) -> list[Tensor]:
     """Return which features come together where a picture is stained, (1 + C, 1 + C) a map.
 
     Means of products of any two features, weighed by the guide's stain; the first feature is 1,
-    so that the first row holds the means of the others.
+    so that the first row holds the means of the others. They are those of all processes' images,
+    of which each one's own take gradients: averaged, these are those of the whole batch.
     """
     weights, matrices = stained(guide), []
     for maps in features.style(images):
         weight = F.adaptive_avg_pool2d(weights, (maps.shape[2], maps.shape[3]))
         flat = torch.cat([torch.ones_like(maps[:, :1]), maps], dim=1).transpose(0, 1).flatten(1)
-        share = weight.flatten() / weight.sum().clamp_min(1e-6)
-        matrices.append((flat * share) @ flat.T)
+        own = (flat * weight.flatten()) @ flat.T
+        everyones = processes.mean(own.detach()) + (own - own.detach())
+        matrices.append(everyones / processes.mean(weight.sum()).clamp_min(1e-6))
     return matrices
 
 

@@ -107,7 +107,10 @@ def test_it_learns_a_change_of_colour_that_it_then_makes_in_any_number_of_steps(
 @pytest.mark.parametrize(
     ("changes", "word"),
     [
-        ({"network": SMALL_RESNET}, "does not teach a resnet; set network.family to bridge"),
+        (
+            {"network": SMALL_RESNET},
+            "does not teach a network of family resnet; set network.family to bridge",
+        ),
         ({"network": replace(SMALL_BRIDGE, in_channels=3)}, "in_channels of a bridge is 6"),
         ({"network": replace(SMALL_BRIDGE, mults=())}, "mults"),
         ({"bridge": Bridge(cond="none")}, "bridge.cond is x1"),
@@ -120,7 +123,7 @@ def test_what_cannot_be_a_bridge_is_refused(changes: dict[str, object], word: st
 
 
 def test_other_methods_teach_no_bridge() -> None:
-    with pytest.raises(RecipeError, match="pix2pix does not teach a bridge"):
+    with pytest.raises(RecipeError, match="pix2pix does not teach a network of family bridge"):
         small("pix2pix", network=SMALL_BRIDGE)
 
 
