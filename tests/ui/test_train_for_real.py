@@ -48,7 +48,8 @@ def test_a_model_is_taught_from_the_dialog_killed_resumed_picked_and_shown(
         qtbot.waitUntil(lambda: app.current.slide is not None, timeout=WAIT_MS)
         window = started(app, qtbot)
 
-        qtbot.waitUntil(lambda: window.watch.story.images >= 10, timeout=WAIT_MS)
+        kept = window.watch.folder.checkpoints
+        qtbot.waitUntil(lambda: any(kept.glob("*.pt")), timeout=WAIT_MS)
         kill(window, qtbot)
         window.pause.click()  # which says "Resume" now
         qtbot.waitUntil(lambda: window.watch.state == "done", timeout=WAIT_MS)
