@@ -16,6 +16,7 @@ from stainapp.runs.methods import method_info
 from stainapp.runs.recipe import Recipe
 from training import checkpoint
 from training.build import arch_of, build_method
+from training.datasets import TAUGHT
 from training.fields import Field
 from training.method import Images, Method, Setting
 from training.rooms import SOURCE, TARGET
@@ -133,22 +134,28 @@ def _square(field: Field, i: int, j: int, side: int) -> tuple[int, int, int]:
 
 def _estimate(setting: Setting, method: Method, data: TileSource) -> Estimate:
     recipe, batch = setting.recipe, setting.recipe.training.batch
-    tiles = data.batch(0, max(1, batch // setting.processes.count))
-    images = Images(
+    share = max(1, batch // setting.processes.count)
+    tiles = data.batch(0, share)
+    seen = Images(
         to_network(tiles.source, setting.device, grey=data.grey),
         to_network(tiles.target, setting.device),
         first=0,
         offset=0,
     )
-    step = _whole_step(setting, method, images)
+    step = _whole_step(setting, method, seen)
     step()  # the first one also sets up
     start = time.perf_counter()
-    for _ in range(TIMED_STEPS):
+    for number in range(1, TIMED_STEPS + 1):
+        if data.taught:  # a teacher takes longer than who learns from it
+            data.batch(number * batch, share)
         step()
     speed = batch * TIMED_STEPS / (time.perf_counter() - start)
+    images = recipe.training.images
+    if data.taught:
+        images += recipe.data.validation_tiles + TAUGHT
     return Estimate(
         images_per_s=speed,
-        seconds=recipe.training.images / speed * VALIDATION_SHARE_S,
+        seconds=images / speed * VALIDATION_SHARE_S,
         memory_bytes=peak_memory(setting.device) or 0,
         disk_bytes=_disk(recipe, method),
         device=setting.device,

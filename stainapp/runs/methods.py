@@ -137,7 +137,7 @@ METHODS = (
         "distil",
         "Distillation",
         "For a fast stand-in of a model that is there already: a colour map that runs live and "
-        "cannot draw; a minute on a processor for small teachers.",
+        "cannot draw; a minute or two on a processor, most of it the teacher's.",
         pairings=("alone",),
         losses={"l1": 1.0},
         citation="Kang H, Luo D, Feng W, et al. StainNet: a fast and robust stain normalization "
