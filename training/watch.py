@@ -72,7 +72,8 @@ class Watch:
             folders = self._export(self._candidates, progress)
             judged = judge(folders, self._judge_tiles, self._device, self._data)
             better = [name for name in folders if _gains(judged.scores[name], progress, name)]
-            self._keep(folders, better)
+            last = self._recipe.training.keep == "last"
+            self._keep(folders, [*folders] if last else better)
         except OSError as error:
             self._report.notice(
                 f"No model could be written ({error.strerror}); the one before it is kept. "

@@ -378,6 +378,9 @@ class Training:
     """Augmentation: largest relative change of optical density, each channel by itself."""
     diffaugment: bool = False
     """Whether real and generated images are disturbed alike before the discriminator."""
+    keep: Literal["best", "last"] = "best"
+    """Which of the models that are validated is the run's: that of the best score, or the newest.
+    A distance over few tiles may choose an early one that looks less like the stain."""
     early_stop: int = 0
     """Validations without gain before the run ends; 0 never."""
     validate_every: int = 2_000

@@ -269,6 +269,13 @@ ROWS = (
     ),
     Row(
         "training",
+        "keep",
+        "Keep",
+        _choice("best", "last"),
+        "The model of the best validation, or the newest: distances may choose an early one",
+    ),
+    Row(
+        "training",
         "early_stop",
         "Patience",
         _whole(0, 1000),

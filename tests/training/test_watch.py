@@ -17,8 +17,9 @@ from training.validation import Judged
 from training.watch import Watch
 
 
-def test_each_direction_keeps_the_model_of_its_own_best_moment(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("keep", "forward", "inverse"), [("best", 4, 2), ("last", 6, 6)])
+def test_each_direction_keeps_the_model_of_its_own_best_moment_or_the_last(
+    keep: str, forward: int, inverse: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tiles = np.full((1, 64, 64, 3), 200, np.uint8)
     scores: Iterator[dict[str, float]] = iter(
@@ -36,10 +37,14 @@ def test_each_direction_keeps_the_model_of_its_own_best_moment(
     monkeypatch.setattr(Watch, "conclude", lambda _: None)
     run = RunFolder(tmp_path)
 
-    start(small("cyclegan", images=6, validate_every=2), run, ALONE, resume=False, device="cpu")
+    recipe = small("cyclegan", images=6, validate_every=2, keep=keep)
+    start(recipe, run, ALONE, resume=False, device="cpu")
 
     kept = {name: ModelCard.read(run.model / name).training for name in ("small", "small-back")}
-    assert {name: facts["images"] for name, facts in kept.items()} == {"small": 4, "small-back": 2}
+    assert {name: facts["images"] for name, facts in kept.items()} == {
+        "small": forward,
+        "small-back": inverse,
+    }
     said = [one for one in EventReader(run.events_file).new() if one["event"] == "validation"]
     assert [one["best"] for one in said] == [["forward", "inverse"], ["forward"], []]
 
