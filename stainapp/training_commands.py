@@ -36,7 +36,7 @@ def train(args: argparse.Namespace) -> int:
         return MISUSED
     if args.check:
         return _check(args)
-    from stainapp.runs.recipe import read_recipe
+    from stainapp.runs.recipe_file import read_recipe
     from training.start import check_folder, checked, run_of, start_from
 
     recipe = read_recipe(args.recipe, args.data)
@@ -92,7 +92,7 @@ def _methods(*, json_wanted: bool) -> int:
 
 def _check(args: argparse.Namespace) -> int:
     """Say whether a recipe will do, how it splits, and what it will take."""
-    from stainapp.runs.recipe import read_recipe
+    from stainapp.runs.recipe_file import read_recipe
     from training.start import checked
 
     try:

@@ -10,7 +10,8 @@ import pytest
 from stainapp.cli import main
 from stainapp.models.store import check
 from stainapp.runs.folder import EventReader, RunFolder
-from stainapp.runs.recipe import Recipe, write_recipe
+from stainapp.runs.recipe import Recipe
+from stainapp.runs.recipe_file import write_recipe
 from stainapp.slides.phantom import PhantomSlide
 from tests.models.factories import identity_model, network_model
 from tests.training.recipes import SMALL_RESNET, small

@@ -14,7 +14,7 @@ from stainapp.errors import RecipeError, RegionError, SlideError
 from stainapp.geometry import Rect
 from stainapp.models.survey import Survey, survey
 from stainapp.models.working_scale import NEAR, WorkingScale
-from stainapp.runs.recipe import Origin, Split
+from stainapp.runs.recipe_data import Origin, Split
 from stainapp.session.geojson import read_geojson
 from stainapp.session.regions import Region
 from stainapp.slides.opening import open_slide

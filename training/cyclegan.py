@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
-from stainapp.runs.recipe import Losses as Weights
+from stainapp.runs.recipe_losses import Losses as Weights
 from training.averages import Averages
 from training.batch_norm import ties_images
 from training.discriminators import PatchDiscriminator

@@ -16,7 +16,8 @@ import numpy as np
 from stainapp.errors import RecipeError, SlideError
 from stainapp.models.stainer import Tiles
 from stainapp.runs.methods import method_info
-from stainapp.runs.recipe import Origin, Recipe
+from stainapp.runs.recipe import Recipe
+from stainapp.runs.recipe_data import Origin
 from stainapp.slides.reader import RgbImage
 from training.augment import Turn, draw_turn, jitter_density
 from training.candidates import Candidate, Slides, candidates_of

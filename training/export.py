@@ -22,7 +22,8 @@ from stainapp.models.card import WEIGHTS_FILE, Arch, Bridge, ModelCard, sha256_o
 from stainapp.models.network_stainer import STATISTICS, TEMPLATE
 from stainapp.models.stainer import Tiles
 from stainapp.runs.methods import method_info
-from stainapp.runs.recipe import RECIPE_FILE, Recipe, portable, write_recipe
+from stainapp.runs.recipe import Recipe
+from stainapp.runs.recipe_file import RECIPE_FILE, portable, write_recipe
 from training.limits import limits_of
 from training.swap import swap
 from training.teacher import facts_of, sees_grey, taught_by

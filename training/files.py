@@ -15,7 +15,7 @@ import numpy as np
 
 from stainapp.errors import RecipeError
 from stainapp.geometry import Rect
-from stainapp.runs.recipe import Data, Origin, Split
+from stainapp.runs.recipe_data import Data, Origin, Split
 from stainapp.slides.reader import SlideReader
 from training.archive import read_archive
 from training.candidates import Candidate, partner_scale, working_scale

@@ -9,7 +9,9 @@ from stainapp.compare.instruments import Instruments
 from stainapp.errors import RecipeError
 from stainapp.models.card import ANY_STAIN, ModelCard
 from stainapp.models.store import Found, Store
-from stainapp.runs.recipe import RECIPE_FILE, Data, Made, Recipe, read_recipe
+from stainapp.runs.recipe import Made, Recipe
+from stainapp.runs.recipe_data import Data
+from stainapp.runs.recipe_file import RECIPE_FILE, read_recipe
 from training.evaluation import LEARNT, Contender, Subject, Verdict, held_out, judge_model
 from training.sources import open_tiles
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt, minimum_filter
 
 from stainapp.errors import RecipeError
-from stainapp.runs.recipe import Split
+from stainapp.runs.recipe_data import Split
 from stainapp.slides.tissue import Mask
 from training.candidates import Candidate
 from training.fields import Field

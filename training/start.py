@@ -5,7 +5,8 @@ from pathlib import Path
 
 from stainapp.errors import RecipeError, StainAppError, TrainingError
 from stainapp.runs.folder import Events, RunFolder
-from stainapp.runs.recipe import Recipe, read_recipe, write_recipe
+from stainapp.runs.recipe import Recipe
+from stainapp.runs.recipe_file import read_recipe, write_recipe
 from stainapp.settings import home
 from training.check import Checked, check, check_sizes
 from training.loop import setting_of, train

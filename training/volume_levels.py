@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stainapp.errors import RecipeError
-from stainapp.runs.recipe import Normalisation
+from stainapp.runs.recipe_data import Normalisation
 from training.volume_file import KINDS, Raw
 
 DEVIATIONS = 3.0

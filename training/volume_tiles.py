@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stainapp.errors import RecipeError
-from stainapp.runs.recipe import Data
+from stainapp.runs.recipe_data import Data
 from stainapp.slides.reader import RgbImage
 from training.cuts import BLOCK_WORD
 from training.fields import SplitName

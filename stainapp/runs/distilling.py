@@ -5,7 +5,9 @@ from pathlib import Path
 
 from stainapp.models.store import Found
 from stainapp.runs.presets import preset
-from stainapp.runs.recipe import Data, Made, Origin, Recipe, is_address
+from stainapp.runs.recipe import Made, Recipe
+from stainapp.runs.recipe_data import Data, Origin
+from stainapp.runs.recipe_file import is_address
 
 USUAL_MPP = 0.5
 """For teachers that know no scale."""

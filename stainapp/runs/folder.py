@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from stainapp.errors import TrainingError
-from stainapp.runs.recipe import RECIPE_FILE, Recipe, read_recipe
+from stainapp.runs.recipe import Recipe
+from stainapp.runs.recipe_file import RECIPE_FILE, read_recipe
 from stainapp.slides.file_lock import FileLock, HeldError
 
 Word = Literal["run", "pause", "stop"]

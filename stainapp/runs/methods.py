@@ -8,7 +8,7 @@ MethodName = Literal[
     "cyclegan", "pix2pix", "cut", "fastcut", "asp", "unet", "dcgmm", "i2sb", "distil", "nst"
 ]
 Pairing = Literal["unpaired", "paired", "self", "alone"]
-"""How source and target belong together, see `stainapp.runs.recipe.Data.pairing`."""
+"""How source and target belong together, see `stainapp.runs.recipe_data.Data.pairing`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class MethodInfo:
     beside: str = ""
     """What to do with data of another pairing, for the sentence that refuses it."""
     losses: Mapping[str, Any] = field(default_factory=dict)
-    """What its losses weigh where that differs from `stainapp.runs.recipe.Losses`."""
+    """What its losses weigh where that differs from `stainapp.runs.recipe_losses.Losses`."""
 
 
 CUT_PAPER = (

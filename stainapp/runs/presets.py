@@ -6,7 +6,8 @@ from typing import Any, Literal, get_args
 
 from stainapp.models.card import Arch
 from stainapp.runs.methods import MethodName
-from stainapp.runs.recipe import Losses, Training, losses_of
+from stainapp.runs.recipe import Training
+from stainapp.runs.recipe_losses import Losses, losses_of
 
 Kind = Literal["quick", "overnight", "full"]
 KINDS: tuple[Kind, ...] = get_args(Kind)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from stainapp.errors import RecipeError, StainAppError
 from stainapp.runs.folder import RunFolder
-from stainapp.runs.recipe import Recipe, recipe_from
+from stainapp.runs.recipe import Recipe
+from stainapp.runs.recipe_file import recipe_from
 from stainapp.settings import home
 from stainapp.ui.run_story import STATE_WORDS, RunStory, State, state_of
 

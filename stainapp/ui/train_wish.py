@@ -12,16 +12,10 @@ from stainapp.models.card import Arch, Bridge
 from stainapp.runs.folder import RunFolder
 from stainapp.runs.methods import MethodName, Pairing, method_info
 from stainapp.runs.presets import FINE_TUNE_RATE, Preset, fine_tuned
-from stainapp.runs.recipe import (
-    Data,
-    Losses,
-    Made,
-    Origin,
-    Recipe,
-    Training,
-    is_address,
-    write_recipe,
-)
+from stainapp.runs.recipe import Made, Recipe, Training
+from stainapp.runs.recipe_data import Data, Origin
+from stainapp.runs.recipe_file import is_address, write_recipe
+from stainapp.runs.recipe_losses import Losses
 from stainapp.session.geojson import write_geojson
 from stainapp.session.regions import Region
 

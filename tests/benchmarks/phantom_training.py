@@ -18,7 +18,9 @@ from pathlib import Path
 
 from stainapp.compare.table import Row, Table
 from stainapp.runs.folder import RunFolder
-from stainapp.runs.recipe import Origin, Recipe, read_recipe
+from stainapp.runs.recipe import Recipe
+from stainapp.runs.recipe_data import Origin
+from stainapp.runs.recipe_file import read_recipe
 from tests.benchmarks.bars import Finding, conclude, of_row
 from tests.benchmarks.measure import hardware
 from training.datasets import Dataset

@@ -35,7 +35,8 @@ from stainapp.models.store import default_store
 from stainapp.models.virtual_slide import VirtualSlide
 from stainapp.models.working_scale import WorkingScale
 from stainapp.runs.folder import RunFolder
-from stainapp.runs.recipe import RECIPE_FILE, Recipe, read_recipe
+from stainapp.runs.recipe import Recipe
+from stainapp.runs.recipe_file import RECIPE_FILE, read_recipe
 from stainapp.slides.reader import RgbImage, SlideReader
 from tests.benchmarks.bars import Finding, conclude, of_interval, of_row
 from tests.benchmarks.measure import DATA, hardware

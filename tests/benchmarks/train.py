@@ -22,7 +22,8 @@ from torch import Tensor, nn
 
 from stainapp.models.card import Arch
 from stainapp.runs.folder import RunFolder
-from stainapp.runs.recipe import Data, Made, Origin, Recipe, Training
+from stainapp.runs.recipe import Made, Recipe, Training
+from stainapp.runs.recipe_data import Data, Origin
 from stainapp.slides.opening import open_slide
 from tests.benchmarks.measure import Figure, by_turns, median, ratio, run, seconds
 from training.build import build_method

@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 
 from stainapp.compare.metrics import psnr
 from stainapp.models.card import Arch
-from stainapp.runs.recipe import Data, Made, Recipe, Training, Volumes
+from stainapp.runs.recipe import Made, Recipe, Training
+from stainapp.runs.recipe_data import Data, Volumes
 from stainapp.slides.opening import open_slide
 from tests.benchmarks.measure import hardware
 from training.build import build_method

@@ -139,7 +139,8 @@ def read(folder: str) -> tuple[float, ...]:
 
 def dataset(path: Path, tiles: int) -> "VolumeDataset":
     from stainapp.models.card import Arch
-    from stainapp.runs.recipe import Data, Made, Recipe, Training, Volumes
+    from stainapp.runs.recipe import Made, Recipe, Training
+    from stainapp.runs.recipe_data import Data, Volumes
     from training.volumes import VolumeDataset
 
     data = Data(

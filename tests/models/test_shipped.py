@@ -15,7 +15,7 @@ from stainapp.models.calibration import calibrate_slide
 from stainapp.models.opening import open_stainer
 from stainapp.models.store import Found, check, default_store
 from stainapp.models.virtual_slide import VirtualSlide
-from stainapp.runs.recipe import RECIPE_FILE, read_recipe
+from stainapp.runs.recipe_file import RECIPE_FILE, read_recipe
 from stainapp.slides.opening import open_slide
 from stainapp.slides.reader import RgbImage, SlideReader
 from training.datasets import Dataset

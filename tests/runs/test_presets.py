@@ -7,7 +7,9 @@ import pytest
 
 from stainapp.runs.methods import METHODS, MethodName, method_info
 from stainapp.runs.presets import KINDS, NAMES, Kind, fine_tuned, preset
-from stainapp.runs.recipe import Data, Made, Origin, Recipe, read_recipe, write_recipe
+from stainapp.runs.recipe import Made, Recipe
+from stainapp.runs.recipe_data import Data, Origin
+from stainapp.runs.recipe_file import read_recipe, write_recipe
 
 EACH = [(info.method, kind) for info in METHODS for kind in KINDS]
 

@@ -11,16 +11,9 @@ import tomli_w
 from stainapp.errors import RecipeError
 from stainapp.runs.methods import METHODS, MethodInfo
 from stainapp.runs.presets import preset
-from stainapp.runs.recipe import (
-    Losses,
-    Recipe,
-    located,
-    losses_of,
-    portable,
-    read_recipe,
-    recipe_from,
-    write_recipe,
-)
+from stainapp.runs.recipe import Recipe
+from stainapp.runs.recipe_file import located, portable, read_recipe, recipe_from, write_recipe
+from stainapp.runs.recipe_losses import Losses, losses_of
 
 GOOD: dict[str, Any] = {
     "method": "cyclegan",

@@ -7,7 +7,8 @@ import numpy as np
 from PIL import Image
 
 from stainapp.runs.methods import MethodName
-from stainapp.runs.recipe import Data, Made, Origin, Recipe, Training
+from stainapp.runs.recipe import Made, Recipe, Training
+from stainapp.runs.recipe_data import Data, Origin
 from stainapp.slides.reader import RgbImage
 
 METHODS: dict[str, tuple[MethodName, str, str]] = {

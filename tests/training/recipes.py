@@ -5,7 +5,9 @@ from typing import Any
 
 from stainapp.models.card import Arch
 from stainapp.runs.methods import MethodName, method_info
-from stainapp.runs.recipe import Data, Losses, Made, Origin, Recipe, Training, losses_of
+from stainapp.runs.recipe import Made, Recipe, Training
+from stainapp.runs.recipe_data import Data, Origin
+from stainapp.runs.recipe_losses import Losses, losses_of
 
 SIDE = 512
 AREAS = {"train": (0.0, 0.0, 256.0, 512.0), "validation": (256.0, 0.0, 256.0, 512.0)}

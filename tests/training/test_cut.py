@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from stainapp.models.card import Arch
-from stainapp.runs.recipe import losses_of
+from stainapp.runs.recipe_losses import losses_of
 from tests.training.methods import images, method_of, weights
 from tests.training.recipes import SMALL_RESNET, SMALL_RESUNET, small
 from training.cut import falling

@@ -12,7 +12,8 @@ import tifffile
 from PIL import Image, ImageFilter
 
 from stainapp.errors import RecipeError, SlideError
-from stainapp.runs.recipe import Origin, Recipe
+from stainapp.runs.recipe import Recipe
+from stainapp.runs.recipe_data import Origin
 from stainapp.slides.reader import RgbImage
 from stainapp.slides.tiff_reader import TiffReader
 from tests.training.pictures import recipe, slide, slide_with_pieces, texture, write

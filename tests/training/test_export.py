@@ -18,7 +18,8 @@ from stainapp.models.network_stainer import STATISTICS
 from stainapp.models.opening import open_stainer
 from stainapp.models.stainer import Tiles
 from stainapp.models.store import check
-from stainapp.runs.recipe import Recipe, recipe_from
+from stainapp.runs.recipe import Recipe
+from stainapp.runs.recipe_file import recipe_from
 from stainapp.slides.phantom import PhantomSlide
 from training.export import Taught, export
 from training.tensors import from_network, to_network

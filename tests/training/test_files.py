@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from stainapp.errors import RecipeError
-from stainapp.runs.recipe import Data, Origin
+from stainapp.runs.recipe_data import Data, Origin
 from stainapp.slides.phantom import PhantomSlide
 from tests.training.pictures import folder, recipe, texture, write
 from training import archive

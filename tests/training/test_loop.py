@@ -11,7 +11,8 @@ import torch
 
 from stainapp.errors import RecipeError, SlideError, TrainingError
 from stainapp.runs.folder import EventReader, RunFolder
-from stainapp.runs.recipe import Recipe, write_recipe
+from stainapp.runs.recipe import Recipe
+from stainapp.runs.recipe_file import write_recipe
 from tests.training.lives import QuietWatch, last_checkpoint
 from tests.training.recipes import small
 from training import checkpoint, loop

@@ -12,7 +12,8 @@ from stainapp.errors import RecipeError
 from stainapp.models.card import Arch, ModelCard
 from stainapp.runs.folder import RunFolder
 from stainapp.runs.presets import preset
-from stainapp.runs.recipe import Origin, Recipe
+from stainapp.runs.recipe import Recipe
+from stainapp.runs.recipe_data import Origin
 from stainapp.slides.phantom import PhantomSlide
 from tests.models.factories import tissue_image
 from tests.training.methods import images, method_of

@@ -14,7 +14,7 @@ from stainapp.errors import RecipeError
 from stainapp.models.card import Arch
 from stainapp.runs.folder import EventReader, RunFolder
 from stainapp.runs.methods import METHODS
-from stainapp.runs.recipe import write_recipe
+from stainapp.runs.recipe_file import write_recipe
 from tests.training.lives import is_step, last_checkpoint, live_together
 from tests.training.recipes import SMALL_RESUNET, networks_of, small
 from training.build import build_method

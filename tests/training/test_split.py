@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from stainapp.errors import RecipeError
-from stainapp.runs.recipe import Origin, Recipe
+from stainapp.runs.recipe import Recipe
+from stainapp.runs.recipe_data import Origin
 from tests.training.pictures import folder, recipe, slide, slide_with_pieces, texture, write
 from training.datasets import Dataset
 from training.fields import Field

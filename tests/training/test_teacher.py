@@ -12,7 +12,8 @@ from stainapp.models.calibration import calibrate_slide
 from stainapp.models.card import ModelCard
 from stainapp.models.opening import open_stainer
 from stainapp.models.virtual_slide import VirtualSlide
-from stainapp.runs.recipe import Data, Made, Recipe
+from stainapp.runs.recipe import Made, Recipe
+from stainapp.runs.recipe_data import Data
 from tests.models.factories import MODELS, tissue_image
 from tests.training.pictures import slide, write
 from training.datasets import Dataset

@@ -15,7 +15,9 @@ from stainapp.errors import RecipeError, SlideError
 from stainapp.models.card import ModelCard
 from stainapp.runs.folder import EventReader, RunFolder
 from stainapp.runs.methods import MethodName
-from stainapp.runs.recipe import Recipe, Volumes, located, portable, read_recipe, write_recipe
+from stainapp.runs.recipe import Recipe
+from stainapp.runs.recipe_data import Volumes
+from stainapp.runs.recipe_file import located, portable, read_recipe, write_recipe
 from tests.training.lives import Life, differences, is_step, last_checkpoint
 from tests.training.volumes import CHUNK, SHAPE, ome, recipe, tissue, write_hdf5, write_zarr
 from training.check import check

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from stainapp.models.card import Arch
 from stainapp.runs.methods import MethodName, Pairing
-from stainapp.runs.recipe import Data, Made, Recipe, Training, Volumes
+from stainapp.runs.recipe import Made, Recipe, Training
+from stainapp.runs.recipe_data import Data, Volumes
 
 SHAPE = (24, 80, 112)
 CHUNK = (4, 32, 32)

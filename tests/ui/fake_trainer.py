@@ -209,7 +209,7 @@ def check(recipe: Recipe) -> dict[str, object]:
 def main(words: list[str]) -> int:
     recipe, run = Path(words[1]), RunFolder(Path(words[3]))
     if "--check" in words:
-        from stainapp.runs.recipe import read_recipe
+        from stainapp.runs.recipe_file import read_recipe
 
         sys.stdout.write(json.dumps(check(read_recipe(recipe))))
         return 0

@@ -18,7 +18,9 @@ from pytestqt.qtbot import QtBot
 from stainapp.runs.folder import RunFolder
 from stainapp.runs.methods import METHODS, NORMALISER
 from stainapp.runs.presets import preset
-from stainapp.runs.recipe import Made, losses_of, read_recipe
+from stainapp.runs.recipe import Made
+from stainapp.runs.recipe_file import read_recipe
+from stainapp.runs.recipe_losses import losses_of
 from stainapp.session.geojson import read_geojson
 from stainapp.session.regions import Region
 from stainapp.settings import Settings, SlideNote, home, save_note
