@@ -20,10 +20,7 @@ if TYPE_CHECKING:
     from stainapp.compare.table import Row
     from stainapp.models.store import Store
     from training.check import Estimate
-    from training.held_out import Comparison
 
-SHOWN = 3
-"""Tiles on a page of comparison."""
 LOOK_S = 0.5
 """Between two looks at how far a run is."""
 
@@ -117,6 +114,7 @@ def evaluate(args: argparse.Namespace) -> int:
     from stainapp.compare.table import joined
     from stainapp.models.store import default_store
     from training.held_out import judge
+    from training.report import page_of, ranked, reported
 
     store = default_store()
     _make_room(args)
@@ -131,14 +129,14 @@ def evaluate(args: argparse.Namespace) -> int:
         device=args.device,
         instruments=instruments,
     )
-    rankings = [_ranked(one, args.device, costs=args.costs or args.page) for one in found]
+    rankings = [ranked(one, args.device, costs=bool(args.costs or args.page)) for one in found]
     for one in found if args.figures is not None else ():
         for name in one.models:
             one.verdict.draw_worst(args.figures / f"{name}.png", name)
     report = {
         "data": str(args.data),
         **_named(instruments),
-        "comparisons": [_reported(*pair) for pair in zip(found, rankings, strict=True)],
+        "comparisons": [reported(*pair) for pair in zip(found, rankings, strict=True)],
     }
     tables = [one.verdict.table for one in found]
     if args.output is not None:
@@ -146,7 +144,7 @@ def evaluate(args: argparse.Namespace) -> int:
     if args.csv is not None:
         _write(args.csv, joined(tables).as_csv())
     if args.page is not None:
-        _write(args.page, _page(found, rankings))
+        _write(args.page, page_of(found, rankings))
     if args.json:
         print(json.dumps(report, indent=1, allow_nan=False))
     else:
@@ -154,63 +152,6 @@ def evaluate(args: argparse.Namespace) -> int:
         for ranking in rankings:
             _print_ranking(ranking)
     return DONE
-
-
-def _ranked(one: "Comparison", device: str, *, costs: bool) -> "Ranking":
-    """Rank what was measured; where wanted, measure what each model costs as well."""
-    from stainapp.compare.ranking import ranking
-    from stainapp.models.cost import cost_of
-
-    found = {}
-    for name, contender in one.contenders.items() if costs else ():
-        cost = cost_of(contender.folder, one.verdict.source, device, contender.steps)
-        found[name] = {f"s/Mpx on {cost.device} in {cost.precision}": cost.seconds_per_mpx}
-        if cost.memory_bytes is not None:
-            found[name]["memory (MiB)"] = cost.memory_bytes / 2**20
-    return ranking(one.verdict.table, leave_out=("real",), costs=found)
-
-
-def _reported(one: "Comparison", ranking: "Ranking") -> dict[str, object]:
-    return {
-        "source_stain": one.stains[0],
-        "target_stain": one.stains[1],
-        "mpp": one.mpp,
-        "held_out": one.held_out,
-        "models": [
-            {"subject": name, "id": found.card.id, "version": found.card.version}
-            for name, found in one.models.items()
-        ],
-        **one.verdict.table.as_dict(),
-        **ranking.as_dict(),
-    }
-
-
-def _page(found: Sequence["Comparison"], rankings: Sequence["Ranking"]) -> str:
-    from stainapp.compare.page import Section, page
-
-    sections = []
-    for one, ranking in zip(found, rankings, strict=True):
-        verdict = one.verdict
-        count = len(verdict.source)
-        chosen = [round(n * (count - 1) / max(1, SHOWN - 1)) for n in range(min(SHOWN, count))]
-        pairs = "each with its target" if verdict.paired else "without pairs"
-        sections.append(
-            Section(
-                f"{one.stains[0]} to {one.stains[1]} at {one.mpp:g} um/px",
-                [f"{count} tiles held out from {one.held_out}, {pairs}. Not for diagnosis."],
-                ranking,
-                verdict.table,
-                [
-                    {
-                        "source": verdict.source[n],
-                        **{name: tiles[n] for name, tiles in verdict.made.items()},
-                        verdict.beside_name: verdict.beside[n],
-                    }
-                    for n in dict.fromkeys(chosen)
-                ],
-            )
-        )
-    return page("Virtual stains compared", sections)
 
 
 def _print_ranking(ranking: "Ranking") -> None:

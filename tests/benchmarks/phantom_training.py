@@ -54,7 +54,7 @@ def main(arguments: argparse.Namespace) -> int:
         minutes, findings = {}, []
         for name, bars in ((PAIRED, _of_pix2pix), (UNPAIRED, _of_cyclegan)):
             recipe = read_recipe(RECIPES / f"{name}.toml")
-            recipe = _shortened(recipe) if arguments.quick else recipe
+            recipe = shortened(recipe) if arguments.quick else recipe
             began = time.perf_counter()
             model = taught(recipe, folder / name)
             minutes[name] = (time.perf_counter() - began) / 60
@@ -79,7 +79,7 @@ def measured(recipe: Recipe, model: Path, count: int) -> Table:
 
     The baselines are fitted to the same phantoms that the model has learnt from.
     """
-    with closing(Dataset(recipe)) as own, closing(Dataset(_held_out(recipe, count))) as others:
+    with closing(Dataset(recipe)) as own, closing(Dataset(held_out(recipe, count))) as others:
         made = recipe.model
         return judge_model(
             Subject(
@@ -93,7 +93,7 @@ def measured(recipe: Recipe, model: Path, count: int) -> Table:
         ).table
 
 
-def _held_out(recipe: Recipe, count: int) -> Recipe:
+def held_out(recipe: Recipe, count: int) -> Recipe:
     """Return a recipe that is judged by the phantoms held out; what it learns from is not used."""
     learnt = tuple(one for one in recipe.data.source if one.split == "train")
     source, target = (
@@ -150,7 +150,7 @@ def _of_time(minutes: dict[str, float]) -> list[Finding]:
     return [*each, Finding("both trainings", sum(minutes.values()), unit="min", bar=MOST_MINUTES)]
 
 
-def _shortened(recipe: Recipe) -> Recipe:
+def shortened(recipe: Recipe) -> Recipe:
     images = QUICK_STEPS * recipe.training.batch
     training = replace(recipe.training, images=images, constant_images=None)
     return replace(
