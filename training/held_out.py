@@ -123,7 +123,11 @@ def _named(
     for one in models:
         inverse = _inverse_of(one, store)
         for number in steps if one.card.bridge and steps else [None]:
-            name = one.card.id if number is None else f"{one.card.id}, {number} steps"
+            name = (
+                one.card.id
+                if number is None
+                else f"{one.card.id}, {number} step{'s' * (number > 1)}"
+            )
             found[name] = (one, Contender(one.folder, inverse, number))
     return found
 

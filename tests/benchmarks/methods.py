@@ -84,7 +84,7 @@ def contenders_of(folders: Mapping[str, Path]) -> dict[str, Contender]:
     found: dict[str, Contender] = {}
     for name, folder in folders.items():
         if name == "i2sb":
-            found |= {f"i2sb, {steps} steps": Contender(folder, steps=steps) for steps in STEPS}
+            found |= {f"i2sb, {n} step{'s' * (n > 1)}": Contender(folder, steps=n) for n in STEPS}
         else:
             found[name] = Contender(folder)
     return found
