@@ -31,8 +31,8 @@ from stainapp.ui.run_add import AddDialog
 from stainapp.ui.run_command import Trainer
 from stainapp.ui.run_list import find_runs
 from stainapp.ui.run_window import RunWindow
-from stainapp.ui.train_advanced import ROWS
 from stainapp.ui.train_dialog import TrainDialog
+from stainapp.ui.train_rows import ROWS
 from stainapp.ui.train_wish import OriginWish, Values, Wish, write_run
 from tests.models.factories import classic_model, resnet_model
 from tests.ui import fake_trainer
