@@ -62,7 +62,7 @@ def page(title: str, sections: Sequence[Section]) -> str:
 
 def _section(section: Section) -> str:
     ranking, table = section.ranking, section.table
-    others = [row for row in table.rows if row.subject not in _subjects(ranking)]
+    others = [row for row in table.rows if not row.better or row.subject not in _subjects(ranking)]
     parts = [
         f"<h2>{escape(section.title)}</h2>",
         *(f"<p>{escape(sentence)}</p>" for sentence in section.about),
@@ -71,7 +71,7 @@ def _section(section: Section) -> str:
         "open. Shaded: not told apart from the best. The first column of numbers is the mean of "
         f"the ranks in: {escape(', '.join(ranking.ranked_by) or 'nothing that all have')}.</p>",
         *(_tile(number, tile) for number, tile in enumerate(section.tiles, start=1)),
-        *_notes([*table.rows]),
+        *_notes(table.rows),
         *(_others(others) if others else ()),
     ]
     return "\n".join(parts)
@@ -132,7 +132,7 @@ def _notes(rows: Sequence[Row]) -> list[str]:
 
 
 def _others(rows: Sequence[Row]) -> list[str]:
-    """Return the rows of what competes with nobody, such as real tissue with real tissue."""
+    """Return the rows that rank nobody: of real tissue, and of measures such as an H-score."""
     items = "".join(
         f"<li>{escape(row.subject)}, {escape(row.measure)}: "
         + ("not measured" if row.estimate is None else _number(row))

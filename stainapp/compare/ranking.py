@@ -68,14 +68,19 @@ def ranking(
 
     Two subjects whose 95 % intervals overlap are not told apart: a rank is a range. The
     intervals are those of the rows, clustered by region or slide. The mean over measures weighs
-    all alike; it sorts the list, and says no more than the ranks do.
+    all alike; it sorts the list, and says no more than the ranks do. A measure of which neither
+    more nor less is better, such as an H-score, ranks nobody.
 
     Args:
         table: one row a subject and measure.
         leave_out: subjects that compete with nobody, such as real tiles of other tissue.
         costs: what each subject takes, by name and unit.
     """
-    rows = [row for row in table.rows if row.estimate is not None and row.subject not in leave_out]
+    rows = [
+        row
+        for row in table.rows
+        if row.estimate is not None and row.better and row.subject not in leave_out
+    ]
     measures = tuple(dict.fromkeys(row.measure for row in rows))
     subjects = tuple(dict.fromkeys(row.subject for row in rows))
     places = {name: _placed([row for row in rows if row.measure == name]) for name in measures}

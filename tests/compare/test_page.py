@@ -17,6 +17,7 @@ TABLE = Table(
         Row("cut <1>", "SSIM", 0.8, 0.7, 0.9, 9, 3, True, "", "higher", "only 3 regions"),
         Row("reinhard", "SSIM", 0.2, 0.1, 0.3, 9, 3, True, "", "higher", "only 3 regions"),
         Row("cut <1>", "cycle error", 0.1, 0.1, 0.1, 9, 3, True, "OD", "lower"),
+        Row("reinhard", "H-score", 72.0, 60.0, 80.0, 9, 3, True, "", ""),
         Row("real", "FD-OD", 7.0, 6.0, 8.0, 9, 3, True, "", "lower", "other tissue"),
     )
 )
@@ -67,5 +68,6 @@ def test_the_page_needs_nothing_beside_it() -> None:
 def test_what_was_not_measured_says_so_and_what_competes_with_nobody_stands_below() -> None:
     assert text().count("not measured") == 1  # the other's cycle error
     assert text().index("For comparison") < text().index("real, FD-OD")
+    assert text().index("For comparison") < text().index("reinhard, H-score")
     assert text().count("only 3 regions") == 1
     assert "1.25" in text()

@@ -60,6 +60,22 @@ def test_what_competes_with_nobody_takes_no_rank() -> None:
     assert found.standings[0].places["FD-OD"].best == 1
 
 
+def test_a_measure_of_which_neither_more_nor_less_is_better_ranks_nobody() -> None:
+    table = Table(
+        (
+            row("a", "SSIM", 0.1, 0.2),
+            row("b", "SSIM", 0.8, 0.9),
+            row("a", "H-score", 1, 2, ""),
+            row("b", "H-score", 90, 99, ""),
+        )
+    )
+
+    found = ranking(table)
+
+    assert found.measures == found.ranked_by == ("SSIM",)
+    assert [one.subject for one in found.standings] == ["b", "a"]
+
+
 def test_a_ranking_is_plain_values_for_json() -> None:
     table = Table((row("a", "SSIM", 0.1, 0.2),))
 
