@@ -12,13 +12,12 @@ from torch import Tensor, nn
 
 from stainapp.models.dcgmm import DcgmmNormaliser
 from stainapp.models.mixture import classes_of, negative_log_likelihood
-from training.averages import Averages
 from training.discriminators import PatchDiscriminator
-from training.image_pool import ImagePool
-from training.method import Images, Losses, Setting, learn
+from training.method import Images, Losses, Setting
+from training.one_network import OneNetwork
 
 
-class Dcgmm:
+class Dcgmm(OneNetwork):
     """The method; see `training.method.Method`."""
 
     def __init__(
@@ -37,23 +36,12 @@ class Dcgmm:
         net = generators["forward"]
         assert isinstance(net, DcgmmNormaliser)
         assert not discriminators
-        self._setting = setting
-        self.generators = self.networks = generators
-        self.averages: Mapping[str, Averages] = {
-            "forward": Averages(net, setting.recipe.training.ema)
-        }
-        self._fitting = setting.processes.shared(_Fitting(net))
-        self.optimisers: Mapping[str, torch.optim.Optimizer] = {"generators": setting.adam([net])}
-        self.pools: Mapping[str, ImagePool] = {}
-        self.scaler = setting.scaler()
+        super().__init__(generators, setting, blamed=_Fitting(net))
 
     def step(self, images: Images) -> Losses:
-        with self._setting.precise():
-            losses: Losses = self._fitting(images.source, images.target)
-        learn(torch.stack(list(losses.values())).sum(), self.optimisers["generators"], self.scaler)
-        self.averages["forward"].update(self.generators["forward"])
-        self.scaler.update()
-        return {name: loss.detach() for name, loss in losses.items()}
+        with self.setting.precise():
+            losses: Losses = self.shared(images.source, images.target)
+        return self.learn(losses)
 
 
 class _Fitting(nn.Module):

@@ -11,16 +11,16 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor, nn
 
-from training.averages import Averages
 from training.discriminators import PatchDiscriminator
 from training.losses import density_l1, l1
-from training.method import Images, Losses, Memory, Setting, learn
+from training.method import Images, Losses, Setting
+from training.one_network import OneNetwork
 
 PARTS = 16
 """Steps that are learnt from each batch by a network that sees no neighbours."""
 
 
-class Distil:
+class Distil(OneNetwork):
     """The method; see `training.method.Method`."""
 
     def __init__(
@@ -35,34 +35,19 @@ class Distil:
             generators: "forward", the student.
             setting: recipe, device, precision, processes.
         """
-        recipe = setting.recipe
-        self._setting, self._weights = setting, recipe.losses
-        self.generators = self.networks = generators
-        self.averages: Mapping[str, Averages] = {
-            n: Averages(g, recipe.training.ema) for n, g in generators.items()
-        }
-        self._student = setting.processes.shared(generators["forward"])
+        super().__init__(generators, setting)
+        self._weights = setting.recipe.losses
         self._parts = PARTS if is_pixelwise(generators["forward"]) else 1
-        self.optimisers: Mapping[str, torch.optim.Optimizer] = {
-            "generators": setting.adam(generators.values())
-        }
-        self.pools: Mapping[str, Memory] = {}
-        self.scaler = setting.scaler()
 
     def step(self, images: Images) -> Losses:
         seen = []
         for source, target in _shares(images, self._parts):
-            with self._setting.precise():
-                made = self._student(source)
+            with self.setting.precise():
+                made = self.shared(source)
             losses = {"l1": self._weights.l1 * l1(made, target)}
             if self._weights.density:
                 losses["density"] = self._weights.density * density_l1(made, target)
-            learn(
-                torch.stack(list(losses.values())).sum(), self.optimisers["generators"], self.scaler
-            )
-            self.scaler.update()
-            self.averages["forward"].update(self.generators["forward"])
-            seen.append({name: loss.detach() for name, loss in losses.items()})
+            seen.append(self.learn(losses))
         return {name: torch.stack([one[name] for one in seen]).mean() for name in seen[0]}
 
 

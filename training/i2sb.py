@@ -11,16 +11,15 @@ import torch
 from torch import Tensor, nn
 
 from stainapp.models.bridge import schedule_of, with_condition
-from training.averages import Averages
 from training.discriminators import PatchDiscriminator
-from training.image_pool import ImagePool
-from training.method import Images, Losses, Setting, learn
+from training.method import Images, Losses, Setting
+from training.one_network import OneNetwork
 
 STREAM = 96
 """Tells this chance from that of the crops and their augmentation."""
 
 
-class I2sb:
+class I2sb(OneNetwork):
     """The method; see `training.method.Method`."""
 
     def __init__(
@@ -36,32 +35,18 @@ class I2sb:
             discriminators: none.
             setting: recipe, device, precision, processes.
         """
-        recipe = setting.recipe
-        self._setting, self._seed, self._bridge = setting, recipe.seed, recipe.bridge
-        self.generators = generators
-        self.networks: Mapping[str, nn.Module] = dict(generators)
-        self.averages: Mapping[str, Averages] = {
-            n: Averages(g, recipe.training.ema) for n, g in generators.items()
-        }
-        self._network = setting.processes.shared(generators["forward"])
-        self.optimisers: Mapping[str, torch.optim.Optimizer] = {
-            "generators": setting.adam(generators.values())
-        }
-        self.pools: Mapping[str, ImagePool] = {}
-        self.scaler = setting.scaler()
+        super().__init__(generators, setting)
+        self._seed, self._bridge = setting.recipe.seed, setting.recipe.bridge
 
     def step(self, images: Images) -> Losses:
         schedule, bridge = schedule_of(self._bridge), self._bridge
         times, noise = self.chance(images)
         x1, x0 = images.source, images.target
         x = schedule.noised(x0, x1, times, None if bridge.ot_ode else noise)
-        with self._setting.precise():
-            answer = self._network(with_condition(x, x1, bridge), schedule.seen(times))
+        with self.setting.precise():
+            answer = self.shared(with_condition(x, x1, bridge), schedule.seen(times))
         loss = (answer.float() - schedule.label(x, x0, times)).square().mean()
-        learn(loss, self.optimisers["generators"], self.scaler)
-        self.averages["forward"].update(self.generators["forward"])
-        self.scaler.update()
-        return {"bridge": loss.detach()}
+        return self.learn({"bridge": loss})
 
     def chance(self, images: Images) -> tuple[Tensor, Tensor]:
         """Return each image's time and noise, which follow from its number alone."""

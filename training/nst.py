@@ -23,10 +23,10 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation gives it
 from torch import Tensor, nn
 
-from training.averages import Averages
 from training.discriminators import PatchDiscriminator
 from training.features import Features, density, features_of
-from training.method import Images, Losses, Memory, Setting, learn
+from training.method import Images, Losses, Setting
+from training.one_network import OneNetwork
 from training.processes import ALONE, Processes
 
 GLASS, STAINED = 0.06, 0.16
@@ -37,7 +37,7 @@ GLASS_WEIGHT = 10.0
 """Of glass that stays, beside structure that stays: what is bare is most of a pale tile."""
 
 
-class StyleTransfer:
+class StyleTransfer(OneNetwork):
     """The method; see `training.method.Method`."""
 
     def __init__(
@@ -56,28 +56,19 @@ class StyleTransfer:
             RecipeError: the weights of VGG-19 cannot be used.
         """
         recipe = setting.recipe
-        self._setting, self._weights = setting, recipe.losses
-        self._features: Features = features_of(recipe.losses.vgg, recipe.seed, setting.device)
         self._style = Style()
-        self.generators = self.networks = generators
-        self.averages: Mapping[str, Averages] = {
-            n: Averages(g, recipe.training.ema) for n, g in generators.items()
-        }
-        self._generator = setting.processes.shared(generators["forward"])
-        self.optimisers: Mapping[str, torch.optim.Optimizer] = {
-            "generators": setting.adam(generators.values())
-        }
-        self.pools: Mapping[str, Memory] = {"style": self._style}
-        self.scaler = setting.scaler()
+        super().__init__(generators, setting, pools={"style": self._style})
+        self._weights = recipe.losses
+        self._features: Features = features_of(recipe.losses.vgg, recipe.seed, setting.device)
 
     def step(self, images: Images) -> Losses:
-        features, weights, processes = self._features, self._weights, self._setting.processes
+        features, weights, processes = self._features, self._weights, self.setting.processes
         source, target = images.source, images.target
         with torch.no_grad():
             style = self._style.joined(grams(features, target, target, processes))
             kept, bare = features.content(source), 1 - stained(source)
-        with self._setting.precise():
-            made = self._generator(source).float()
+        with self.setting.precise():
+            made = self.shared(source).float()
         found = grams(features, made, source, processes)
         structure = _mean(map(F.mse_loss, features.content(made), kept))
         losses = {
@@ -85,11 +76,9 @@ class StyleTransfer:
             "content": weights.content * structure,
             "glass": weights.content * GLASS_WEIGHT * (bare * (made - source).abs()).mean(),
         }
-        learn(torch.stack(list(losses.values())).sum(), self.optimisers["generators"], self.scaler)
-        self.scaler.update()
+        learnt = self.learn(losses)
         self._style.take(style)  # not before an image of no numbers was refused
-        self.averages["forward"].update(self.generators["forward"])
-        return {name: loss.detach() for name, loss in losses.items()}
+        return learnt
 
 
 class Style:
