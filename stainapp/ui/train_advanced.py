@@ -9,6 +9,7 @@ from PySide6.QtWidgets import (
     QComboBox,
     QGridLayout,
     QLabel,
+    QLineEdit,
     QWidget,
 )
 
@@ -37,7 +38,7 @@ class AdvancedForm(QWidget):
         super().__init__(parent)
         self._values = values
         self._method: MethodName = "cyclegan"
-        self._own_network = True
+        self._own_network, self._volumes = True, False
         self.boxes: dict[str, Box] = {}
         self._labels: dict[str, QLabel] = {}
         for row in ROWS:
@@ -60,7 +61,7 @@ class AdvancedForm(QWidget):
 
     def values(self) -> Values:
         """Return what the boxes say."""
-        parts = ("", "training", "losses", "network", "bridge")
+        parts = ("", "training", "losses", "network", "bridge", "volumes")
         changes: dict[str, dict[str, Any]] = {part: {} for part in parts}
         for row in ROWS:
             changes[row.part][row.name] = _read(self.boxes[row.name])
@@ -71,6 +72,7 @@ class AdvancedForm(QWidget):
             training=replace(old.training, **changes["training"]),
             losses=replace(old.losses, **changes["losses"]),
             bridge=replace(old.bridge, **changes["bridge"]),
+            volumes=replace(old.volumes, **changes["volumes"]),
             network=_sound(replace(old.network, **changes["network"])),
             **changes[""],
         )
@@ -89,6 +91,12 @@ class AdvancedForm(QWidget):
         """Show what a method knows; a parent's network has a size already."""
         self._method, self._own_network = method, own_network
         self._arrange()
+
+    def set_volumes(self, *, on: bool) -> None:
+        """Show what matters where tiles come from volumes."""
+        if on != self._volumes:
+            self._volumes = on
+            self._arrange()
 
     def _offer_families(self, family: str) -> None:
         """Offer what can take the place of a network: another generator, or nothing."""
@@ -124,6 +132,8 @@ class AdvancedForm(QWidget):
             known = family in FAMILIES.get(row.name, (family,))
             only = row.name == "family" and family not in GENERATORS
             return self._own_network and known and not only
+        if row.part == "volumes":
+            return self._volumes
         if row.name == "freeze_discriminator":
             return not self._own_network and self._method in JUDGED
         return not row.methods or self._method in row.methods
@@ -137,7 +147,8 @@ class AdvancedForm(QWidget):
 def named_as_here(sentence: str) -> str:
     """Name the values in a sentence on a recipe as the dialog names them."""
     for row in ROWS:
-        key = f"{row.part or 'data'}.{row.name}"
+        part = {"": "data", "volumes": "data.volumes"}.get(row.part, row.part)
+        key = f"{part}.{row.name}"
         sentence = sentence.replace(key, f"\u201c{row.words}\u201d under Advanced values")
     for key, words in ELSEWHERE.items():
         sentence = sentence.replace(key, words)
@@ -163,12 +174,16 @@ def _sound(network: Arch) -> Arch:
 def _changed_signal(box: Box) -> Any:
     if isinstance(box, QComboBox):
         return box.currentTextChanged
+    if isinstance(box, QLineEdit):
+        return box.textChanged
     return box.toggled if isinstance(box, QCheckBox) else box.valueChanged
 
 
 def _read(box: Box) -> Any:
     if isinstance(box, QComboBox):
         return box.currentText()
+    if isinstance(box, QLineEdit):
+        return box.text().strip()
     return box.isChecked() if isinstance(box, QCheckBox) else box.value()
 
 
@@ -177,5 +192,7 @@ def _write(box: Box, value: Any) -> None:
         box.setCurrentText(value)
     elif isinstance(box, QCheckBox):
         box.setChecked(value)
+    elif isinstance(box, QLineEdit):
+        box.setText(value)
     else:
         box.setValue(value)

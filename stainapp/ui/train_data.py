@@ -4,14 +4,9 @@ from collections.abc import Iterator, Sequence
 
 from PySide6.QtCore import QSignalBlocker, Signal
 from PySide6.QtWidgets import (
-    QCheckBox,
     QComboBox,
-    QFileDialog,
     QFormLayout,
-    QGridLayout,
     QLabel,
-    QLineEdit,
-    QPushButton,
     QSizePolicy,
     QVBoxLayout,
     QWidget,
@@ -21,8 +16,9 @@ from stainapp.models.card import ModelCard
 from stainapp.models.store import Found
 from stainapp.runs.methods import METHODS, MethodInfo, MethodName, Pairing, method_info
 from stainapp.ui.background import Background
+from stainapp.ui.train_files import FILE_KINDS, FILE_WORDS, FileChooser
 from stainapp.ui.train_origin import OriginChooser
-from stainapp.ui.train_wish import FileKind, FileWish, SlideFacts
+from stainapp.ui.train_wish import FileWish, SlideFacts
 
 WRAPPED = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
 LABELS_PX = 92
@@ -34,13 +30,6 @@ SLIDES_WORDS = {
 }
 ONE_STAIN_WORDS = "Two slides of one stain"
 STYLE_WORDS = "A slide, and a slide or picture of the style"
-FILE_WORDS = {
-    "root": ("A folder with trainA and trainB", "Folder with trainA, trainB, testA and testB"),
-    "aligned": ("A folder of images A|B", "Folder of images with the source left, target right"),
-    "manifest": ("A list of files (CSV)", "CSV file with the columns source and target"),
-    "npz": ("An archive (NPZ)", "NPZ file with arr_0 and arr_1"),
-}
-PATTERNS = {"manifest": "CSV files (*.csv)", "npz": "Archives (*.npz)"}
 
 
 class DataChooser(QWidget):
@@ -74,15 +63,7 @@ class DataChooser(QWidget):
             self.teacher.addItem(card.name, card.id)
         self.source = OriginChooser("Source", recent, background, self)
         self.target = OriginChooser("Target", recent, background, self)
-        self.files = QWidget(self)
-        self.path = QLineEdit(self.files)
-        self.browse = QPushButton("Choose…", self.files)
-        self.browse.setAutoDefault(False)
-        self.swap = QCheckBox("Swap source and target", self.files)
-        self.problem = QLabel(self.files)
-        self.problem.setObjectName("problem")
-        self.problem.setWordWrap(True)
-        self.problem.hide()
+        self.files = FileChooser(self)
         self._lay_out()
         self._on_method()
         self._connect()
@@ -94,9 +75,11 @@ class DataChooser(QWidget):
 
     @property
     def pairing(self) -> Pairing:
-        kind: Pairing = self.kind.currentData()
-        if kind in (SELF, ALONE):
-            return kind
+        kind = self.kind.currentData()
+        if kind in (SELF, "volume"):
+            return "self"
+        if kind == ALONE:
+            return "alone"
         return method_info(self.chosen_method).pairings[0]
 
     def choose_method(self, method: MethodName) -> None:
@@ -111,10 +94,7 @@ class DataChooser(QWidget):
 
     def file_wish(self) -> FileWish | None:
         """Return the files that are asked for; None where tiles come from slides."""
-        kind = self.kind.currentData()
-        if kind in (SLIDES, SELF, ALONE):
-            return None
-        return FileWish(kind, self.path.text().strip(), self.swap.isChecked())
+        return self.files.wish() if self.kind.currentData() in FILE_KINDS else None
 
     def show_slide(self, slide: SlideFacts | None) -> None:
         for chooser in (self.source, self.target):
@@ -126,8 +106,7 @@ class DataChooser(QWidget):
     def show_problems(self, problems: dict[str, str]) -> None:
         self.source.show_problem(problems.get("source", ""))
         self.target.show_problem(problems.get("target", ""))
-        self.problem.setText(problems.get("files", ""))
-        self.problem.setVisible("files" in problems)
+        self.files.show_problem(problems.get("files", ""))
 
     def close_down(self) -> None:
         self.source.close_down()
@@ -142,12 +121,6 @@ class DataChooser(QWidget):
         form.addRow("", self.when)
         form.addRow("Teacher", self.teacher)
         form.addRow("Tiles from", self.kind)
-        grid = QGridLayout(self.files)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.addWidget(self.path, 0, 0)
-        grid.addWidget(self.browse, 0, 1)
-        grid.addWidget(self.swap, 1, 0, 1, 2)
-        grid.addWidget(self.problem, 2, 0, 1, 2)
         form.addRow("", self.files)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -159,10 +132,7 @@ class DataChooser(QWidget):
         self.method.currentIndexChanged.connect(self._on_method)
         self.kind.currentIndexChanged.connect(self._on_kind)
         self.teacher.currentIndexChanged.connect(self.teacher_changed)
-        self.browse.clicked.connect(self._on_browse)
-        self.path.textChanged.connect(self.changed)
-        self.swap.toggled.connect(self.changed)
-        for chooser in (self.source, self.target):
+        for chooser in (self.source, self.target, self.files):
             chooser.changed.connect(self.changed)
 
     def _on_method(self, *_: object) -> None:
@@ -186,9 +156,9 @@ class DataChooser(QWidget):
         wanted = "Target: its colours are kept" if info.one_stain else "Target"
         self.target.setTitle("Style" if style else "Slide" if kind == SELF else wanted)
         self._form.setRowVisible(self.teacher, kind == ALONE)
-        self._form.setRowVisible(self.files, kind in FILE_WORDS)
-        if kind in FILE_WORDS:
-            self.path.setPlaceholderText(FILE_WORDS[kind][1])
+        self._form.setRowVisible(self.files, kind in FILE_KINDS)
+        if kind in FILE_KINDS:
+            self.files.set_kind(kind)
         self.changed.emit()
 
     def _suggest_teacher(self) -> None:
@@ -196,15 +166,6 @@ class DataChooser(QWidget):
         fit = [c.id for c in self._cards.values() if c.arch and c.source_stain == self._stain]
         if fit:
             self.teacher.setCurrentIndex(self.teacher.findData(fit[0]))
-
-    def _on_browse(self) -> None:
-        kind: FileKind = self.kind.currentData()
-        if kind in ("root", "aligned"):
-            path = QFileDialog.getExistingDirectory(self, FILE_WORDS[kind][0])
-        else:
-            path = QFileDialog.getOpenFileName(self, FILE_WORDS[kind][0], "", PATTERNS[kind])[0]
-        if path:
-            self.path.setText(path)
 
 
 def _kinds(info: MethodInfo) -> Iterator[tuple[str, str]]:
@@ -215,6 +176,7 @@ def _kinds(info: MethodInfo) -> Iterator[tuple[str, str]]:
     yield STYLE_WORDS if info.whole_target else SLIDES_WORDS[info.pairings[0]], SLIDES
     if "self" in info.pairings:
         yield "One slide, its grey to its colour", SELF
+    needed = {"root": "unpaired", "volumes": "paired", "volume": "self"}
     for name, words in FILE_WORDS.items():
-        if name != "root" or "unpaired" in info.pairings:  # its files are no pairs
+        if needed.get(name, info.pairings[0]) in info.pairings:
             yield words[0], name

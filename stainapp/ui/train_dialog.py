@@ -31,6 +31,7 @@ from stainapp.ui.run_models import Stock
 from stainapp.ui.train_advanced import named_as_here
 from stainapp.ui.train_check import Area, Checked, TrainCheck
 from stainapp.ui.train_data import DataChooser
+from stainapp.ui.train_files import VOLUMES
 from stainapp.ui.train_model import ModelForm
 from stainapp.ui.train_split import STAINS, Overview, SplitPicture, overviews_of, shown_slides
 from stainapp.ui.train_wish import SlideFacts, Wish, check_paths, discard_draft, problems, write_run
@@ -216,6 +217,8 @@ class TrainDialog(QDialog):
     def _on_changed(self) -> None:
         """What was checked is out of date: tell what is plainly wrong, else check anew."""
         self._follow_pairing()
+        files = self.data.file_wish()
+        self.model.set_volumes(on=files is not None and files.kind in VOLUMES)
         self._asked += 1
         self.check.stop()
         wrong = problems(self.wish(), self._taken)

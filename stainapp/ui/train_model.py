@@ -133,6 +133,10 @@ class ModelForm(QWidget):
         _suggest_into(self.model_id, self._free(f"{teacher.id}-fast"))
         self.changed.emit()
 
+    def set_volumes(self, *, on: bool) -> None:
+        """Offer the values that matter where tiles come from volumes."""
+        self.advanced.set_volumes(on=on)
+
     def show_problem(self, sentence: str) -> None:
         self.problem.setText(sentence)
         self.problem.setVisible(bool(sentence))

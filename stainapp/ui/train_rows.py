@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import get_args
 
-from PySide6.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QSpinBox, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QLineEdit, QSpinBox, QWidget
 
 from stainapp.runs.methods import METHODS
+from stainapp.runs.recipe_data import Normalisation
 
-Box = QSpinBox | QDoubleSpinBox | QComboBox | QCheckBox
+Box = QSpinBox | QDoubleSpinBox | QComboBox | QCheckBox | QLineEdit
 JUDGED = tuple(info.method for info in METHODS if info.judged_channels)
 """Methods with discriminators."""
 
@@ -17,7 +19,7 @@ class Row:
     """One value: where it lies in `Values`, its words and its box."""
 
     part: str
-    """"training", "losses", "network", "bridge", or "" for the values themselves."""
+    """"training", "losses", "network", "bridge", "volumes", or "" for the values themselves."""
     name: str
     words: str
     make: Callable[[QWidget], Box]
@@ -59,6 +61,8 @@ def _choice(*names: str) -> Callable[[QWidget], Box]:
 
 PATCHWISE = ("cut", "fastcut", "asp")
 GENERATORS = ("resunet", "resnet", "unet", "pixel")
+NORMALISATIONS: tuple[str, ...] = get_args(Normalisation)
+LEVELS = "How the numbers of the volume become grey levels, by one line for all of it"
 FAMILIES = {"blocks": ("resunet", "resnet", "bridge"), "downs": ("unet",), "classes": ("dcgmm",)}
 """Those of networks that a value is of, where not of all."""
 ROWS = (
@@ -160,6 +164,14 @@ ROWS = (
         ("distil",),
     ),
     Row("losses", "style", "Style weight", _real(0, 1000, 1, 1), "Look of the style", ("nst",)),
+    Row(
+        "losses",
+        "vgg",
+        "VGG-19 weights",
+        QLineEdit,
+        "A file of your own with them; without one, filters drawn at random see the style",
+        ("nst",),
+    ),
     Row("losses", "content", "Content weight", _real(0, 1000, 1, 1), "Structure kept", ("nst",)),
     Row(
         "losses",
@@ -288,6 +300,22 @@ ROWS = (
         _real(0.01, 0.9, 2, 0.05),
         "Kept to judge by: whole slides, else regions, else pieces of tissue",
     ),
+    Row(
+        "volumes",
+        "chunks_held",
+        "Chunks at once",
+        _whole(1, 4096),
+        "That tiles are drawn from by turns: more mixes more of the volume, and takes more memory",
+    ),
+    Row(
+        "volumes",
+        "tiles_per_chunk",
+        "Tiles a chunk",
+        _whole(0, 100_000),
+        "That each chunk gives in an epoch; 0 for as many as lie side by side in it",
+    ),
+    Row("volumes", "source_normalisation", "Source levels", _choice(*NORMALISATIONS), LEVELS),
+    Row("volumes", "target_normalisation", "Target levels", _choice(*NORMALISATIONS), LEVELS),
     Row("", "seed", "Seed", _whole(0, 2**31 - 1), "The same seed gives the same run"),
     Row(
         "training",

@@ -13,16 +13,18 @@ from stainapp.runs.folder import RunFolder
 from stainapp.runs.methods import MethodName, Pairing, method_info
 from stainapp.runs.presets import FINE_TUNE_RATE, Preset, fine_tuned
 from stainapp.runs.recipe import Made, Recipe, Training
-from stainapp.runs.recipe_data import Data, Origin
+from stainapp.runs.recipe_data import Data, Origin, Volumes
 from stainapp.runs.recipe_file import is_address, write_recipe
 from stainapp.runs.recipe_losses import Losses
 from stainapp.session.geojson import write_geojson
 from stainapp.session.regions import Region
 
-FileKind = Literal["root", "aligned", "manifest", "npz"]
+FileKind = Literal["root", "aligned", "manifest", "npz", "volumes", "volume"]
 Place = Literal["source", "target", "files", "model"]
 """Where in the dialog a problem is told."""
 
+ARRAY = "::"
+"""Between a volume's path and the array in it."""
 PLAIN_ID = re.compile(r"[a-z0-9][a-z0-9.-]{0,99}")
 USUAL_VALIDATION_PX = 256
 """Large enough for every measure."""
@@ -63,7 +65,20 @@ class FileWish:
 
     kind: FileKind
     path: str
+    """Of two volumes the source's."""
     swap: bool = False
+    target: str = ""
+    """Of two volumes the target's."""
+
+    @property
+    def named(self) -> dict[str, str]:
+        """As fields of a recipe's data."""
+        match self.kind:
+            case "volumes":
+                return {"volume_source": self.path, "volume_target": self.target}
+            case "volume":
+                return {"volume_target": self.path}
+        return {self.kind: self.path}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +93,7 @@ class Values:
     seed: int = 0
     validation_share: float = 0.2
     bridge: Bridge = Bridge()  # noqa: RUF009 - frozen
+    volumes: Volumes = Volumes()  # noqa: RUF009 - frozen
 
     @classmethod
     def of(cls, preset: Preset) -> "Values":
@@ -102,7 +118,7 @@ def problems(wish: Wish, taken: Collection[str]) -> dict[Place, str]:
     """Return what can be said against a wish before anything is read, by place."""
     found: dict[Place, str] = {}
     if wish.files is not None:
-        if not wish.files.path:
+        if not all(wish.files.named.values()):
             found["files"] = "Choose where the tiles lie."
     else:
         sides: tuple[tuple[Place, OriginWish | None], ...] = (
@@ -129,10 +145,10 @@ def recipe_of(wish: Wish) -> Recipe:
         tile_px=values.tile_px,
         validation_px=values.validation_px,
         validation_share=values.validation_share,
+        volumes=values.volumes,
     )
     if wish.files is not None:
-        named = {wish.files.kind: wish.files.path}
-        data = replace(data, swap=wish.files.swap, **named)  # type: ignore[arg-type] # text each
+        data = replace(data, swap=wish.files.swap, **wish.files.named)  # type: ignore[arg-type] # text each
     else:
         data = replace(
             data,
@@ -181,7 +197,7 @@ def check_paths(wish: Wish) -> None:
     origins = [one for one in (wish.source, wish.target) if one is not None]
     paths = [path for one in origins for path in (one.slide, one.folder, one.regions_file)]
     if wish.files is not None:
-        paths.append(wish.files.path)
+        paths += [path.partition(ARRAY)[0] for path in wish.files.named.values()]
     for path in paths:
         if path and not is_address(path) and not _exists(path):
             raise TrainingError(f"{path} does not exist; choose another, or look at its drive.")

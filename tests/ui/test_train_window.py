@@ -33,7 +33,7 @@ from stainapp.ui.run_list import find_runs
 from stainapp.ui.run_window import RunWindow
 from stainapp.ui.train_dialog import TrainDialog
 from stainapp.ui.train_rows import ROWS
-from stainapp.ui.train_wish import OriginWish, Values, Wish, write_run
+from stainapp.ui.train_wish import FileWish, OriginWish, Values, Wish, write_run
 from tests.models.factories import classic_model, resnet_model
 from tests.ui import fake_trainer
 
@@ -275,6 +275,26 @@ def test_pairs_are_not_sought_in_folders_that_hold_none(start: Start) -> None:
 
     assert data.kind.findData("root") < 0
     assert data.kind.findData("manifest") >= 0
+
+
+def test_volumes_are_asked_for_by_two_paths_and_bring_values_of_their_own(start: Start) -> None:
+    dialog = dialog_of(start())
+    dialog.model.disclosure.setChecked(True)
+    data, chunks = dialog.data, dialog.model.advanced.boxes["chunks_held"]
+    data.choose_method("unet")
+    assert not chunks.isVisible()
+
+    data.kind.setCurrentIndex(data.kind.findData("volumes"))
+    data.files.path.setText("he.zarr")
+    data.files.target.setText("all.h5::pas")
+
+    assert chunks.isVisible()
+    assert not data.files.swap.isVisible()
+    assert dialog.wish().pairing == "paired"
+    assert dialog.wish().files == FileWish("volumes", "he.zarr", target="all.h5::pas")
+    data.kind.setCurrentIndex(data.kind.findData("volume"))
+    assert not data.files.target.isVisible()
+    assert dialog.wish().pairing == "self"
 
 
 def test_each_method_offers_its_own_values_and_a_way_back_only_where_it_teaches_one(

@@ -9,6 +9,7 @@ from stainapp.errors import TrainingError
 from stainapp.runs.folder import RunFolder
 from stainapp.runs.presets import preset
 from stainapp.runs.recipe import Made
+from stainapp.runs.recipe_data import Volumes
 from stainapp.session.geojson import read_geojson
 from stainapp.session.regions import Region
 from stainapp.ui.train_wish import (
@@ -16,8 +17,10 @@ from stainapp.ui.train_wish import (
     OriginWish,
     Values,
     Wish,
+    check_paths,
     fine_tuned_values,
     problems,
+    recipe_of,
     suggested_id,
     write_run,
 )
@@ -123,6 +126,37 @@ def test_files_take_the_place_of_slides(kind: str, tmp_path: Path) -> None:
     assert getattr(data, kind) == tiles
     assert data.swap
     assert data.source == data.target == ()
+
+
+def test_volumes_take_the_place_of_slides_with_how_they_are_read(tmp_path: Path) -> None:
+    wish = replace(WISH, method="unet", pairing="paired", source=None, target=None)
+    two = FileWish("volumes", "he.zarr", target="all.h5::stains/pas")
+    values = replace(VALUES, volumes=Volumes(chunks_held=3))
+
+    data = recipe_of(replace(wish, files=two, values=values)).data
+    one = recipe_of(replace(wish, pairing="self", files=FileWish("volume", "he.zarr"))).data
+
+    assert (data.volume_source, data.volume_target) == ("he.zarr", "all.h5::stains/pas")
+    assert data.volumes.chunks_held == 3
+    assert (one.volume_source, one.volume_target) == ("", "he.zarr")
+    assert not [wrong for told in (data, one) for wrong in told.problems() if wrong[0]]
+
+
+def test_two_volumes_are_asked_for_where_two_are_needed() -> None:
+    wish = replace(WISH, method="unet", pairing="paired", source=None, target=None)
+
+    assert "files" in problems(replace(wish, files=FileWish("volumes", "he.zarr")), ())
+    assert "files" not in problems(replace(wish, files=FileWish("volume", "he.zarr")), ())
+
+
+def test_a_volume_that_is_not_there_is_told_by_its_path(tmp_path: Path) -> None:
+    (tmp_path / "he.h5").touch()
+    there, gone = f"{tmp_path / 'he.h5'}::he", f"{tmp_path / 'pas.h5'}::pas"
+
+    with pytest.raises(TrainingError, match=r"pas\.h5 does not exist"):
+        check_paths(
+            replace(WISH, source=None, target=None, files=FileWish("volumes", there, target=gone))
+        )
 
 
 def test_a_parent_brings_its_own_network(tmp_path: Path) -> None:
