@@ -97,6 +97,13 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec("show-regions", "Regions", "S&how regions", ("H",), True, separated=True),
     ActionSpec("import-regions", "Regions", "&Import regions (GeoJSON)…", separated=True),
     ActionSpec("export-regions", "Regions", "&Export regions (GeoJSON)…"),
+    ActionSpec(
+        "train-regions",
+        "Regions",
+        "Fine-&tune on these regions…",
+        hint="Teach a model on the selected regions, or on all; paired where there is a reference",
+        separated=True,
+    ),
     ActionSpec("train", "Train", "&New training…", ("Ctrl+T",), hint="Teach a model on slides"),
     ActionSpec("commands", "Help", "&Find a command…", ("Ctrl+L",)),
     ActionSpec("keys", "Help", "&Keys", ("F1", "?")),

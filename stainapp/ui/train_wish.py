@@ -31,6 +31,18 @@ USUAL_VALIDATION_PX = 256
 
 
 @dataclass(frozen=True, slots=True)
+class Reference:
+    """A real slide that is registered to the open one."""
+
+    address: str
+    name: str
+    stain: str
+    mpp: float | None
+    transform: str
+    """The file that says how it lies."""
+
+
+@dataclass(frozen=True, slots=True)
 class SlideFacts:
     """The open slide, as the dialog needs to know it."""
 
@@ -41,6 +53,7 @@ class SlideFacts:
     """As the window shows it, whether the file or the user said so."""
     regions: tuple[Region, ...] = ()
     selected: tuple[str, ...] = ()
+    reference: Reference | None = None
 
     @property
     def selected_regions(self) -> tuple[Region, ...]:
@@ -57,6 +70,8 @@ class OriginWish:
     """Regions drawn here, which are written beside the recipe."""
     regions_file: str = ""
     mpp: float | None = None
+    transform: str = ""
+    """Of a slide that is registered to the source: the file that says how."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +210,9 @@ def check_paths(wish: Wish) -> None:
         TrainingError: a file or folder is missing.
     """
     origins = [one for one in (wish.source, wish.target) if one is not None]
-    paths = [path for one in origins for path in (one.slide, one.folder, one.regions_file)]
+    paths = [
+        path for one in origins for path in (one.slide, one.folder, one.regions_file, one.transform)
+    ]
     if wish.files is not None:
         paths += [path.partition(ARRAY)[0] for path in wish.files.named.values()]
     for path in paths:
@@ -238,7 +255,15 @@ def _origins(origin: OriginWish | None, side: str) -> tuple[Origin, ...]:
     if origin is None:
         return ()
     regions = _regions_file(side) if origin.regions else origin.regions_file
-    return (Origin(slide=origin.slide, folder=origin.folder, mpp=origin.mpp, regions=regions),)
+    return (
+        Origin(
+            slide=origin.slide,
+            folder=origin.folder,
+            mpp=origin.mpp,
+            regions=regions,
+            transform=origin.transform,
+        ),
+    )
 
 
 def _regions_file(side: str) -> str:

@@ -129,4 +129,4 @@ def test_a_transform_belongs_to_the_target_of_a_pair(pairing: str, on: str) -> N
     slides[on] = replace(slides[on], transform="t.json")
 
     with pytest.raises(RecipeError, match="lays the target of a pair on its source"):
-        recipe(pairing=pairing, **{side: (one,) for side, one in slides.items()})
+        recipe(pairing=pairing, source=(slides["source"],), target=(slides["target"],))
