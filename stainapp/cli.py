@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stainapp import __version__, commands, training_commands
+from stainapp import __version__, commands, compare_commands, training_commands
 from stainapp.commands import DONE, FAILED, MISUSED, complain
 from stainapp.errors import StainAppError
 
@@ -67,6 +67,7 @@ def _parser() -> tuple[argparse.ArgumentParser, set[str]]:
         _add_info,
         _add_models,
         _add_stain,
+        _add_compare,
         _add_train,
         _add_distil,
         _add_evaluate,
@@ -172,6 +173,44 @@ def _add_stain(to: "Subparsers") -> None:
     stain.set_defaults(run=commands.stain)
 
 
+def _add_compare(to: "Subparsers") -> None:
+    compare = to.add_parser("compare", help="measure one slide against another over regions")
+    compare.add_argument("reference", metavar="REFERENCE", help="what is true, such as a real PAS")
+    compare.add_argument("other", metavar="OTHER", help="what is set beside it")
+    compare.add_argument("-o", "--output", required=True, type=Path, metavar="HTML")
+    compare.add_argument(
+        "--transform", type=Path, metavar="JSON", help="joins the two, as register writes it"
+    )
+    compare.add_argument(
+        "--regions",
+        type=Path,
+        metavar="GEOJSON",
+        help="on the transform's fixed slide, else on REFERENCE; without it squares of tissue",
+    )
+    compare.add_argument("--model", metavar="MODEL", help="compare the virtual stain of OTHER")
+    compare.add_argument("--stain", metavar="STAIN", help="what both show; without it guessed")
+    compare.add_argument("--mpp", type=_positive, metavar="M", help="scale to compare at")
+    compare.add_argument("--reference-mpp", type=_positive, metavar="M", help="its own scale")
+    compare.add_argument("--other-mpp", type=_positive, metavar="M", help="its own scale")
+    compare.add_argument("--pdf", action="store_true", help="write the report as PDF as well")
+    compare.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:<n> or mps")
+    _add_segmenter(compare)
+    compare.add_argument("--json", action="store_true")
+    compare.set_defaults(run=compare_commands.compare)
+
+
+def _add_segmenter(to: argparse.ArgumentParser) -> None:
+    to.add_argument(
+        "--segmenter", metavar="MODEL", help="an id or a folder; nuclei are found by it"
+    )
+    to.add_argument(
+        "--dab-thresholds",
+        type=_thresholds,
+        metavar="WEAK,MODERATE,STRONG",
+        help="mean optical density of DAB in a nucleus from which it counts; 0.2,0.4,0.6",
+    )
+
+
 def _add_strength(to: argparse.ArgumentParser) -> None:
     to.add_argument(
         "--strength",
@@ -242,15 +281,7 @@ def _add_evaluate(to: "Subparsers") -> None:
         "adds FID, KID and IS",
     )
     evaluate.add_argument("--inception-sha256", metavar="HEX", help="what that file must have")
-    evaluate.add_argument(
-        "--segmenter", metavar="MODEL", help="an id or a folder; nuclei are found by it"
-    )
-    evaluate.add_argument(
-        "--dab-thresholds",
-        type=_thresholds,
-        metavar="WEAK,MODERATE,STRONG",
-        help="mean optical density of DAB in a nucleus from which it counts; 0.2,0.4,0.6",
-    )
+    _add_segmenter(evaluate)
     evaluate.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:<n> or mps")
     evaluate.add_argument("--json", action="store_true")
     evaluate.set_defaults(run=training_commands.evaluate)

@@ -189,7 +189,6 @@ def _plain(place: Place) -> dict[str, Any]:
     bounds = place.region.bounds
     return {
         "name": place.name,
-        "id": place.region.id,
         "classification": place.region.classification,
         "bounds": [bounds.x, bounds.y, bounds.width, bounds.height],
         "area_mm2": place.area_mm2,

@@ -28,22 +28,23 @@ class Side:
     """What tables and pictures call it."""
     mpp: float | None
     """The finest scale at which it holds anything: its own pixels, or its model's."""
+    identity: str = ""
+    """Of the slide that lies in its own frame; see `SlideInfo.identity`."""
     origin: Mapping[str, Any] = field(default_factory=dict)
     """Where its pixels come from, as plain values; of a virtual one `virtual_slide.provenance`."""
+    source: SlideReader | None = None
+    """Of one that is stained now the slide it is made from, in the same frame."""
+    back: SlideReader | None = None
+    """What the model's inverse makes of it, in the same frame; None where there is no inverse."""
 
     @property
     def virtual(self) -> bool:
         return bool(self.origin.get("virtual"))
 
-
-@dataclass(frozen=True, slots=True)
-class Cycle:
-    """A slide, and what a model and its inverse make of it, both in the frame of the pair."""
-
-    before: SlideReader
-    after: SlideReader
-    name: str
-    """The model's that leads back."""
+    @property
+    def real(self) -> SlideReader:
+        """What is quick to look over: the pixels of a file, from which its own may be made."""
+        return self.source or self.reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,8 @@ class Pair:
     other: Side
     error_um: ErrorAt | None = None
     """None where the two are said to lie in one frame, and nobody has measured how well."""
-    cycle: Cycle | None = None
+    joined_by: Mapping[str, Any] = field(default_factory=dict)
+    """What brought them into one frame, as plain values; empty where nothing had to."""
 
     @property
     def sides(self) -> tuple[Side, Side]:

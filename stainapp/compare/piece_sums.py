@@ -56,12 +56,10 @@ class Measurer:
         self._margin = margin
         self._step = grid.step
         self._scales = [WorkingScale(side.reader, grid.step, near=0) for side in pair.sides]
-        cycle = pair.cycle
-        self._cycle = (
-            [WorkingScale(reader, grid.step, near=0) for reader in (cycle.before, cycle.after)]
-            if cycle is not None
-            else []
-        )
+        source, back = pair.other.source, pair.other.back
+        self.cycles = source is not None and back is not None
+        both = (source, back) if source is not None and back is not None else ()
+        self._cycle = [WorkingScale(reader, grid.step, near=0) for reader in both]
 
     def sums(self, piece: Piece) -> dict[str, float]:
         """Return what a piece adds, by the names that `region_measures` reads; all are finite."""

@@ -58,11 +58,8 @@ def measures_of(measurer: Measurer) -> tuple[Measure, ...]:
         found += _of_nuclei(measurer)
     if measurer.scores:
         found += _of_scores(measurer.thresholds, said_of(measurer.segmenter))
-    if measurer.pair.cycle is not None:
-        note = (
-            "mean absolute difference of optical density, the slide and what "
-            f"{measurer.pair.cycle.name} gives back of it"
-        )
+    if measurer.cycles:
+        note = "mean absolute difference of optical density, the slide and what its way back gives"
         found.append(
             Measure("cycle error", _share("cycle", "px"), "nothing", "OD", "lower", note=note)
         )
@@ -83,7 +80,7 @@ def unmeasured(measurer: Measurer) -> Mapping[str, str]:
         found["nuclei"] = why
     if not measurer.scores:
         found["positive nuclei and H-score"] = "they are scored where both sides show DAB"
-    if pair.cycle is None:
+    if not measurer.cycles:
         found["cycle error"] = "there is no model with an inverse"
     return found
 
