@@ -25,7 +25,8 @@ def compare(args: argparse.Namespace) -> int:
     from stainapp.compare.report_files import ReportFiles
 
     files = ReportFiles(args.output)
-    files.make_room()
+    inputs = (args.reference, args.other, args.transform, args.regions)
+    files.make_room(Path(path) for path in inputs if path is not None)
     with ExitStack() as opened, cancelled_by_signals() as token:
         try:
             pair = _pair(args, opened, token)
@@ -47,7 +48,7 @@ def compare(args: argparse.Namespace) -> int:
     if args.pdf:
         from stainapp.ui.report_pdf import write_pdf
 
-        files.written.append(write_pdf(report, args.output.with_suffix(".pdf")))
+        files.written.append(write_pdf(report, files.pdf))
     if args.json:
         print(json.dumps(found.as_dict(), indent=1, allow_nan=False))
     else:

@@ -4,10 +4,13 @@ import math
 from dataclasses import dataclass, field
 from html import escape
 
-INK, FAINT, LINE, DOT, BAND = "#1c1c21", "#66666f", "#d0d0d8", "#2166ac", "#dbe6f2"
+INK, FAINT, LINE, DOT, BAND = "#1c1c21", "#66666f", "#d0d0d8", "#2166ac", "#c9dbee"
 FONT = "font-family='sans-serif' font-size='11'"
 LEFT, RIGHT, TOP, BOTTOM = 58, 12, 26, 40
 MOST_TICKS = 6
+WIDTH = 400
+MOST_LETTERS = 40
+"""Of an axis's name."""
 
 
 @dataclass(slots=True)
@@ -23,8 +26,10 @@ class Axes:
     title: str
     x_label: str
     y_label: str
-    width: int = 340
-    height: int = 280
+    counts: bool = False
+    """Whether the vertical axis counts, so that its ticks are whole."""
+    width: int = WIDTH
+    height: int = 290
     _marks: list[str] = field(default_factory=list)
 
     def dots(self, points: list[tuple[float, float, str]]) -> None:
@@ -47,7 +52,7 @@ class Axes:
         """Shade between two heights."""
         top, bottom = (min(max(v, self.y[0]), self.y[1]) for v in (high, low))
         height = round(self._py(bottom) - self._py(top), 1)
-        self._rect(LEFT, self._py(top), self.width - LEFT - RIGHT, height, BAND)
+        self._rect(LEFT, self._py(top), self.width - LEFT - RIGHT, height, BAND, 0.6)
 
     def bar(self, left: float, right: float, y: float) -> None:
         """Draw a bar from 0 up."""
@@ -61,7 +66,9 @@ class Axes:
         self._line(self._px(low), self._py(low), self._px(high), self._py(high), FAINT)
 
     def upright(self, x: float) -> None:
-        """Draw a vertical line."""
+        """Draw a vertical line, if it lies in the plot."""
+        if not self.x[0] <= x <= self.x[1]:
+            return
         at = self._px(x)
         self._line(at, TOP, at, self.height - BOTTOM, INK, " stroke-dasharray='5 4'")
 
@@ -83,16 +90,18 @@ class Axes:
             at = self._px(value)
             self._line(at, TOP, at, bottom, LINE)
             self._text(at, bottom + 14, said(value), "middle", FAINT)
-        for value in ticks(*self.y):
+        for value in ticks(*self.y, whole=self.counts):
             at = self._py(value)
             self._line(LEFT, at, self.width - RIGHT, at, LINE)
             self._text(LEFT - 5, at + 4, said(value), "end", FAINT)
         self._text(self.width / 2, 15, self.title, "middle", INK)
-        self._text((LEFT + self.width - RIGHT) / 2, self.height - 8, self.x_label, "middle", INK)
+        self._text(
+            (LEFT + self.width - RIGHT) / 2, self.height - 8, _short(self.x_label), "middle", INK
+        )
         middle = (TOP + bottom) / 2
         self._marks.append(
             f"<text transform='translate(13 {middle:.1f}) rotate(-90)' text-anchor='middle' "
-            f"fill='{INK}'>{escape(self.y_label)}</text>"
+            f"fill='{INK}'>{escape(_short(self.y_label))}</text>"
         )
 
     def _px(self, x: float) -> float:
@@ -106,9 +115,12 @@ class Axes:
     def _line(self, x0: float, y0: float, x1: float, y1: float, ink: str, how: str = "") -> None:
         self._marks.append(f"<path d='M{x0} {y0}L{x1} {y1}' stroke='{ink}' fill='none'{how}/>")
 
-    def _rect(self, x: float, y: float, width: float, height: float, ink: str) -> None:
+    def _rect(
+        self, x: float, y: float, width: float, height: float, ink: str, opacity: float = 1.0
+    ) -> None:
         self._marks.append(
-            f"<rect x='{x}' y='{y}' width='{width}' height='{height}' fill='{ink}'/>"
+            f"<rect x='{x}' y='{y}' width='{width}' height='{height}' fill='{ink}' "
+            f"fill-opacity='{opacity:g}'/>"
         )
 
     def _text(self, x: float, y: float, words: str, anchor: str, ink: str) -> None:
@@ -118,13 +130,17 @@ class Axes:
         )
 
 
-def ticks(low: float, high: float) -> list[float]:
+def ticks(low: float, high: float, *, whole: bool = False) -> list[float]:
     """Return round numbers between two, at most `MOST_TICKS`: steps of 1, 2 or 5 times ten^n."""
-    rough = (high - low) / MOST_TICKS
+    rough = max((high - low) / MOST_TICKS, 1.0 if whole else 0.0)
     unit = 10.0 ** math.floor(math.log10(rough))
     step = next(unit * n for n in (1, 2, 5, 10) if unit * n >= rough * (1 - 1e-9))
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [round(n * step, 12) for n in range(first, last + 1)]
+
+
+def _short(words: str) -> str:
+    return words if len(words) <= MOST_LETTERS else f"{words[: MOST_LETTERS - 3].rstrip()}..."
 
 
 def around(*values: float) -> tuple[float, float]:

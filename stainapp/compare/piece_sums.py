@@ -23,6 +23,8 @@ from stainapp.slides.reader import RgbImage
 BROWN = "DAB"
 MARKERS = {"DAB": "DAB", "PAS": "PAS"}
 """The dye of each stain whose area is asked for, by stain."""
+RESIDUALS = {"DAB": "eosin"}
+"""What a stain is taken apart into beside its dyes, so that the dyes come out right."""
 SIDES = ("reference", "other")
 SSIM_REACH_PX = 5
 """Half of SSIM's window."""
@@ -45,7 +47,8 @@ class Measurer:
         self.pair, self.mpp = pair, mpp
         self.stain = pair.reference.stain
         self.same_stain = pair.reference.stain == pair.other.stain
-        self.dyes = tuple(dyes_of(self.stain)) if self.same_stain else ()
+        dyes = dyes_of(self.stain) if self.same_stain else ()
+        self.dyes = tuple(dye for dye in dyes if dye != RESIDUALS.get(self.stain))
         self.marker = MARKERS.get(self.stain) if self.same_stain else None
         self.thresholds = instruments.thresholds
         self.segmenter = instruments.segmenter

@@ -42,7 +42,7 @@ def bland_altman(paired: Paired) -> str:
     ends = [value for line in lines for value in (line.low, line.high)]
     axes = Axes(
         around(*paired.mean),
-        around(*paired.difference, *ends, 0.0),
+        around(*paired.difference, *ends),
         f"{paired.measure}: limits of agreement",
         _labelled("mean of both", paired),
         "other less reference",
@@ -60,7 +60,7 @@ def bland_altman(paired: Paired) -> str:
 def differences(paired: Paired) -> str:
     """Draw how many regions differ by how much."""
     found = histogram(paired.difference)
-    span = around(*found.edges, 0.0)
+    span = around(*found.edges)
     most = float(np.max(found.counts))
     axes = Axes(
         span,
@@ -68,6 +68,7 @@ def differences(paired: Paired) -> str:
         f"{paired.measure}: differences",
         _labelled("other less reference", paired),
         "regions",
+        counts=True,
     )
     for count, left, right in zip(found.counts, found.edges[:-1], found.edges[1:], strict=True):
         if count:

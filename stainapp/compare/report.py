@@ -6,11 +6,12 @@ from html import escape
 from typing import Any
 
 from stainapp import __version__
-from stainapp.compare.axes import said
+from stainapp.compare.axes import WIDTH, said
 from stainapp.compare.bland_altman import paired_of, quantities
 from stainapp.compare.comparison import Comparison
 from stainapp.compare.instruments import Instruments
 from stainapp.compare.page import STYLE as PAGE_STYLE
+from stainapp.compare.page import notes_of
 from stainapp.compare.pair import Pair, Side
 from stainapp.compare.plots import agreement_in_words, plots_of
 from stainapp.compare.region_figures import ALL, Figure
@@ -20,7 +21,6 @@ from stainapp.compare.report_words import limits, methods
 STYLE = (
     PAGE_STYLE
     + """
-td.words, th.words { text-align: left; white-space: normal; }
 .grey, .grey small { color: #9a9aa4; } .grey b { font-weight: 400; text-decoration: line-through; }
 .virtual { background: #6a26c9; color: #fff; padding: .1rem .5rem; border-radius: 4px;
   font-weight: 600; font-size: .85rem; }
@@ -29,6 +29,8 @@ td.words, th.words { text-align: left; white-space: normal; }
 .facts td { text-align: left; white-space: normal; overflow-wrap: anywhere; }
 """
 )
+SHOWN_PX = 320
+"""Four pictures beside each other fit a page."""
 FACTS = (
     ("source_file", "file"),
     ("stain", "stain"),
@@ -79,6 +81,7 @@ def as_html(report: Report, style: str = STYLE) -> str:
         "<h2>All regions</h2>",
         *_paragraphs(report.comparison.notes),
         _table_of_all(report),
+        *notes_of(report.comparison.of(ALL)),
         *_not_measured(report.comparison.missing),
         "<h2>Region by region</h2>",
         _table_by_region(report),
@@ -111,6 +114,8 @@ def _opening(report: Report) -> list[str]:
         f"{pair.other.name} ({pair.other.stain}). Regions: {len(comparison.places)}, "
         f"{area:.3g} mm2, at {comparison.mpp:.4g} um per pixel."
     )
+    if pair.error_um is None:
+        said_of_it += " How well the two lie on each other is not known."
     found = [f"<p>{escape(said_of_it)}</p>"]
     for side in pair.sides:
         if side.virtual:
@@ -124,15 +129,20 @@ def _table_of_all(report: Report) -> str:
         "Measure", "Reference", "Other", "Agreement or difference", "95 % interval", "Regions",
         "Registration error, um",
     )  # fmt: skip
-    head = "".join(f"<th>{one}</th>" for one in heads) + '<th class="words">To be said</th>'
-    rows = "".join(_line(one) for one in report.comparison.of(ALL))
-    return _wide(f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody>")
+    head = "".join(f"<th>{one}</th>" for one in heads)
+    figures = report.comparison.of(ALL)
+    rows = "".join(_line(one) for one in figures)
+    grey = [one.measure for one in figures if one.greyed]
+    table = _wide(f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody>")
+    if not grey:
+        return table
+    why = f"Grey, and not to be read in any of the regions: {', '.join(grey)}."
+    return f"{table}<p>{escape(why)}</p>"
 
 
 def _line(one: Figure) -> str:
     unit = f" {one.unit}" if one.unit else ""
     arrow = f"<small>{one.better} is better</small>" if one.better else ""
-    words = f"Not to be read: {one.greyed}. {one.note}" if one.greyed else one.note
     cells = (
         f"<td>{escape(one.measure)}{arrow}</td>",
         f"<td>{_maybe(one.reference)}</td>",
@@ -141,7 +151,6 @@ def _line(one: Figure) -> str:
         f"<td>{_interval(one)}</td>",
         f"<td>{one.regions}</td>",
         f"<td>{_maybe(one.error_um)}</td>",
-        f'<td class="words">{escape(words)}</td>',
     )
     return f"<tr{_class(one)}>{''.join(cells)}</tr>"
 
@@ -198,7 +207,7 @@ def _agreement(report: Report) -> list[str]:
 
 
 def _plot(measure: str, svg: str) -> str:
-    return f'<td><img alt="{escape(measure)}" width="340" src="{svg_as_data(svg)}"></td>'
+    return f'<td><img alt="{escape(measure)}" width="{WIDTH}" src="{svg_as_data(svg)}"></td>'
 
 
 def _fields(report: Report) -> list[str]:
@@ -213,7 +222,7 @@ def _fields(report: Report) -> list[str]:
 
 def _pictures(pictures: Sequence[Picture]) -> str:
     cells = "".join(
-        f'<td><img alt="{escape(one.caption)}" width="{min(360, one.image.width)}" '
+        f'<td><img alt="{escape(one.caption)}" width="{min(SHOWN_PX, one.image.width)}" '
         f'src="{as_data(one.image)}"><br>{escape(one.caption)}</td>'
         for one in pictures
     )

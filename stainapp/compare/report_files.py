@@ -1,6 +1,7 @@
 """The files of a comparison: a page to read, and its tables for other programs beside it."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -34,8 +35,15 @@ class ReportFiles:
     def json(self) -> Path:
         return self.page.with_suffix(".json")
 
-    def make_room(self) -> None:
+    @property
+    def pdf(self) -> Path:
+        return self.page.with_suffix(".pdf")
+
+    def make_room(self, inputs: Iterable[Path] = ()) -> None:
         """See, before anything is computed, that the files can be written.
+
+        Args:
+            inputs: what the comparison is made from, none of which may be written over.
 
         Raises:
             ExportError: they cannot, and why.
@@ -45,6 +53,12 @@ class ReportFiles:
                 f"{self.page} is to be the report; give it a name that ends in .html, as its "
                 "tables lie beside it under the same name."
             )
+        ours = {path.resolve() for path in (self.page, self.csv, self.json, self.pdf)}
+        for path in inputs:
+            if path.resolve() in ours:
+                raise ExportError(
+                    f"{path} would be written over by the report; give the report another name."
+                )
         try:
             self.page.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:

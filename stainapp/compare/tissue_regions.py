@@ -9,6 +9,8 @@ from stainapp.slides.tissue import Mask, choose_squares, tissue_mask
 
 SQUARES = 12
 SIDE_UM = 400.0
+LEAST_SQUARES, LEAST_SIDE_UM = 6, 100.0
+"""On a small field squares are halved until there are so many, or they are as small as that."""
 LEAST_TISSUE = 0.7
 """Share of a square that is tissue on both slides; less where no square has so much."""
 
@@ -30,8 +32,11 @@ def tissue_regions(
     if pair.error_um is not None:
         shared &= np.isfinite(pair.error_um(_centres(mask) * downsample)).reshape(mask.shape)
     info = pair.reference.reader.info
-    size, side = (info.width_px, info.height_px), side_um / pair.frame_mpp
+    size, side = (info.width_px, info.height_px), side_um // pair.frame_mpp
     squares = choose_squares(shared, downsample, size, count, side, LEAST_TISSUE)
+    while len(squares) < LEAST_SQUARES and side * pair.frame_mpp / 2 >= LEAST_SIDE_UM:
+        side //= 2  # whole pixels: neighbours then touch and do not overlap
+        squares = choose_squares(shared, downsample, size, count, side, LEAST_TISSUE)
     if not squares:
         raise StainAppError(
             f"{pair.reference.name} and {pair.other.name} share no tissue; draw regions to compare."
