@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, field
 from html import escape
 
-INK, FAINT, LINE, DOT, BAND = "#1c1c21", "#66666f", "#d0d0d8", "#2166ac", "#c9dbee"
+INK, FAINT, LINE, DOT = "#1c1c21", "#66666f", "#d0d0d8", "#2166ac"
 FONT = "font-family='sans-serif' font-size='11'"
 LEFT, RIGHT, TOP, BOTTOM = 58, 12, 26, 40
 MOST_TICKS = 6
@@ -41,18 +41,19 @@ class Axes:
             )
 
     def level(self, y: float, words: str = "", *, dashed: bool = False) -> None:
-        """Draw a horizontal line, with words above its right end."""
+        """Draw a horizontal line, with words above its left end."""
         right = self.width - RIGHT
         dash = " stroke-dasharray='5 4'" if dashed else ""
         self._line(LEFT, self._py(y), right, self._py(y), INK, dash)
         if words:
-            self._text(right - 3, self._py(y) - 3, words, "end", FAINT)
+            self._text(LEFT + 4, self._py(y) - 3, words, "start", FAINT)
 
-    def band(self, low: float, high: float) -> None:
-        """Shade between two heights."""
-        top, bottom = (min(max(v, self.y[0]), self.y[1]) for v in (high, low))
-        height = round(self._py(bottom) - self._py(top), 1)
-        self._rect(LEFT, self._py(top), self.width - LEFT - RIGHT, height, BAND, 0.6)
+    def whisker(self, low: float, high: float, inset_px: float) -> None:
+        """Draw how far a level may be off, so many pixels from the right edge."""
+        x, top, bottom = self.width - RIGHT - inset_px, self._py(high), self._py(low)
+        self._line(x, top, x, bottom, DOT)
+        for y in (top, bottom):
+            self._line(x - 4, y, x + 4, y, DOT)
 
     def bar(self, left: float, right: float, y: float) -> None:
         """Draw a bar from 0 up."""
@@ -115,12 +116,9 @@ class Axes:
     def _line(self, x0: float, y0: float, x1: float, y1: float, ink: str, how: str = "") -> None:
         self._marks.append(f"<path d='M{x0} {y0}L{x1} {y1}' stroke='{ink}' fill='none'{how}/>")
 
-    def _rect(
-        self, x: float, y: float, width: float, height: float, ink: str, opacity: float = 1.0
-    ) -> None:
+    def _rect(self, x: float, y: float, width: float, height: float, ink: str) -> None:
         self._marks.append(
-            f"<rect x='{x}' y='{y}' width='{width}' height='{height}' fill='{ink}' "
-            f"fill-opacity='{opacity:g}'/>"
+            f"<rect x='{x}' y='{y}' width='{width}' height='{height}' fill='{ink}'/>"
         )
 
     def _text(self, x: float, y: float, words: str, anchor: str, ink: str) -> None:

@@ -47,8 +47,8 @@ def bland_altman(paired: Paired) -> str:
         _labelled("mean of both", paired),
         "other less reference",
     )
-    for line in lines:
-        axes.band(line.low, line.high)
+    for line, inset_px in zip(lines, (8, 20, 32), strict=True):
+        axes.whisker(line.low, line.high, inset_px)
     axes.level(limits.bias.at, f"bias {said(limits.bias.at)}")
     for line, words in ((limits.upper, "+1.96 SD"), (limits.lower, "-1.96 SD")):
         axes.level(line.at, f"{words} {said(line.at)}", dashed=True)

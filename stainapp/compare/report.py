@@ -29,8 +29,6 @@ STYLE = (
 .facts td { text-align: left; white-space: normal; overflow-wrap: anywhere; }
 """
 )
-SHOWN_PX = 320
-"""Four pictures beside each other fit a page."""
 FACTS = (
     ("source_file", "file"),
     ("stain", "stain"),
@@ -57,6 +55,19 @@ FACTS = (
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """How the page is laid out: on a screen, or on paper."""
+
+    style: str
+    picture_px: int
+    """Width of a picture, of which four are to fit beside each other; ``plot_px``: of three."""
+    plot_px: int
+
+
+SCREEN = Look(STYLE, 320, WIDTH)
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """What was measured, with all that is shown beside it."""
 
@@ -73,7 +84,7 @@ class Report:
         return f"{self.pair.other.name} against {self.pair.reference.name}"
 
 
-def as_html(report: Report, style: str = STYLE) -> str:
+def as_html(report: Report, look: Look = SCREEN) -> str:
     """Return the page."""
     parts = [
         f"<h1>{escape(report.title)}</h1>",
@@ -86,11 +97,11 @@ def as_html(report: Report, style: str = STYLE) -> str:
         "<h2>Region by region</h2>",
         _table_by_region(report),
         "<h2>Agreement over regions</h2>",
-        *_agreement(report),
-        "<h2>Pictures</h2>",
-        *_fields(report),
-        "<h2>Slides and models</h2>",
-        _pictures(report.overviews),
+        *_agreement(report, look),
+        '<h2 class="leaf">Pictures</h2>',
+        *_fields(report, look),
+        '<h2 class="leaf">Slides and models</h2>',
+        _pictures(report.overviews, look),
         _facts(report.pair),
         "<h2>How it was measured</h2>",
         *_paragraphs(methods(report.pair, report.comparison, report.instruments)),
@@ -102,7 +113,7 @@ def as_html(report: Report, style: str = STYLE) -> str:
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{title}</title><style>{style}</style></head>\n<body>\n{body}\n</body></html>\n"
+        f"<title>{title}</title><style>{look.style}</style></head>\n<body>\n{body}\n</body></html>\n"
     )
 
 
@@ -142,15 +153,15 @@ def _table_of_all(report: Report) -> str:
 
 def _line(one: Figure) -> str:
     unit = f" {one.unit}" if one.unit else ""
-    arrow = f"<small>{one.better} is better</small>" if one.better else ""
+    better = _small(f"{one.better} is better" if one.better else "")
     cells = (
-        f"<td>{escape(one.measure)}{arrow}</td>",
+        f"<td>{escape(one.measure)}{better}</td>",
         f"<td>{_maybe(one.reference)}</td>",
         f"<td>{_maybe(one.other)}</td>",
         f"<td><b>{said(one.estimate)}</b>{escape(unit)}</td>",
         f"<td>{_interval(one)}</td>",
         f"<td>{one.regions}</td>",
-        f"<td>{_maybe(one.error_um)}</td>",
+        f"<td>{_um(one.error_um)}</td>",
     )
     return f"<tr{_class(one)}>{''.join(cells)}</tr>"
 
@@ -159,16 +170,13 @@ def _table_by_region(report: Report) -> str:
     comparison = report.comparison
     heads = ["Region", "Area, mm2", "Registration error, um", *comparison.measures]
     units = {one.measure: one.unit for one in comparison.of(ALL)}
-    head = "".join(
-        f"<th>{escape(one)}{f'<small>{escape(units[one])}</small>' if units.get(one) else ''}</th>"
-        for one in heads
-    )
+    head = "".join(f"<th>{escape(one)}{_small(units.get(one))}</th>" for one in heads)
     rows = []
     for number, place in enumerate(comparison.places, start=1):
         figures = {one.measure: one for one in comparison.of(place.name)}
-        error = _maybe(place.error.mean_um)
+        error = _um(place.error.mean_um)
         if place.error.greatest_um is not None:
-            error += f"<small>{place.error.greatest_um:.3g} at most</small>"
+            error += _small(f"{place.error.greatest_um:.2f} at most")
         name = f"{number}. {place.name}"
         cells = [f"<td>{escape(name)}</td>", f"<td>{place.area_mm2:.3g}</td>", f"<td>{error}</td>"]
         cells += [_cell(figures[measure]) for measure in comparison.measures]
@@ -184,14 +192,14 @@ def _table_by_region(report: Report) -> str:
 
 
 def _cell(one: Figure) -> str:
-    sides = ""
-    if one.reference is not None and one.other is not None:
-        sides = f"<small>{said(one.other)} against {said(one.reference)}</small>"
-    interval = f"<small>{_interval(one)}</small>" if one.low is not None else ""
-    return f"<td{_class(one)}><b>{said(one.estimate)}</b>{interval}{sides}</td>"
+    both = one.reference is not None and one.other is not None
+    sides = f"{_maybe(one.other)} against {_maybe(one.reference)}" if both else ""
+    return (
+        f"<td{_class(one)}><b>{said(one.estimate)}</b>{_small(_interval(one))}{_small(sides)}</td>"
+    )
 
 
-def _agreement(report: Report) -> list[str]:
+def _agreement(report: Report, look: Look) -> list[str]:
     found, plots = [], []
     names = report.pair.reference.name, report.pair.other.name
     for measure in quantities(report.comparison):
@@ -199,32 +207,34 @@ def _agreement(report: Report) -> list[str]:
         found.append(agreement_in_words(paired))
         plots += [(measure, plot) for plot in plots_of(paired, *names)]
     rows = "".join(
-        f"<tr>{''.join(_plot(*one) for one in plots[at : at + 3])}</tr>"
+        f"<tr>{''.join(_plot(*one, look.plot_px) for one in plots[at : at + 3])}</tr>"
         for at in range(0, len(plots), 3)
     )
     table = f'<div class="wide"><table class="pictures">{rows}</table></div>' if rows else ""
     return [_list(found), table]
 
 
-def _plot(measure: str, svg: str) -> str:
-    return f'<td><img alt="{escape(measure)}" width="{WIDTH}" src="{svg_as_data(svg)}"></td>'
+def _plot(measure: str, svg: str, width: int) -> str:
+    return f'<td><img alt="{escape(measure)}" width="{width}" src="{svg_as_data(svg)}"></td>'
 
 
-def _fields(report: Report) -> list[str]:
-    found = []
-    total = len(report.comparison.places)
-    if len(report.fields) < total:
-        found.append(f"<p>{len(report.fields)} of {total} regions, spread over all.</p>")
+def _fields(report: Report, look: Look) -> list[str]:
+    found, places = [], report.comparison.places
+    if len(report.fields) < len(places):
+        found.append(f"<p>{len(report.fields)} of {len(places)} regions, spread over all.</p>")
     for field in report.fields:
-        found += [f"<h3>{escape(field.place.name)}</h3>", _pictures(field.pictures)]
+        name = f"{places.index(field.place) + 1}. {field.place.name}"
+        found.append(_pictures(field.pictures, look, name))
     return found
 
 
-def _pictures(pictures: Sequence[Picture]) -> str:
+def _pictures(pictures: Sequence[Picture], look: Look, name: str = "") -> str:
+    """Return pictures in a row, with what they show below them, and so on one page with it."""
+    named = f"<b>{escape(name)}</b><br>" if name else ""
     cells = "".join(
-        f'<td><img alt="{escape(one.caption)}" width="{min(SHOWN_PX, one.image.width)}" '
-        f'src="{as_data(one.image)}"><br>{escape(one.caption)}</td>'
-        for one in pictures
+        f'<td><img alt="{escape(one.caption)}" width="{min(look.picture_px, one.image.width)}" '
+        f'src="{as_data(one.image)}"><br>{"" if number else named}{escape(one.caption)}</td>'
+        for number, one in enumerate(pictures)
     )
     return f'<div class="wide"><table class="pictures"><tr>{cells}</tr></table></div>'
 
@@ -263,6 +273,10 @@ def _wide(table: str) -> str:
     return f'<div class="wide"><table>{table}</table></div>'
 
 
+def _small(words: str | None) -> str:
+    return f"<br><small>{escape(words)}</small>" if words else ""
+
+
 def _class(one: Figure) -> str:
     return f' class="grey" title="{escape(one.greyed)}"' if one.greyed else ""
 
@@ -275,6 +289,10 @@ def _interval(one: Figure) -> str:
 
 def _maybe(value: float | None) -> str:
     return "" if value is None else said(value)
+
+
+def _um(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
 
 
 def _plain(value: Any) -> str:

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from stainapp.cancel import CancelToken
 from stainapp.compare.comparison import Comparison, Place
 from stainapp.compare.density import density
-from stainapp.compare.difference_slide import coloured
+from stainapp.compare.difference_slide import FULL_OD, coloured
 from stainapp.compare.figure import scale_bar
 from stainapp.compare.pair import Pair, Side
 from stainapp.geometry import Rect
@@ -28,6 +28,10 @@ BADGE = "VIRTUAL - research use only"
 BADGE_GROUND, BADGE_INK = (106, 38, 201), (255, 255, 255)
 """As the window marks virtual pictures."""
 OUTLINE, GREYED_OUTLINE = (20, 90, 230), (120, 120, 120)
+DIFFERENCE = (
+    f"difference of optical density: red where {{}} is denser, blue where it is paler, "
+    f"in full colour from {FULL_OD:g} on"
+)
 QUALITY = 88
 
 
@@ -93,7 +97,7 @@ def _field(pair: Pair, place: Place, mpp: float) -> Field:
         pictures.insert(0, Picture(_with_bar(drawn, px_um), "what the virtual stain is made from"))
     apart = (density(images[1]) - density(images[0])).mean(axis=-1)
     difference = Image.fromarray(coloured(apart))
-    pictures.append(Picture(_with_bar(difference, px_um), "denser (red) and paler (blue) than it"))
+    pictures.append(Picture(_with_bar(difference, px_um), DIFFERENCE.format(pair.other.name)))
     return Field(place, tuple(pictures))
 
 

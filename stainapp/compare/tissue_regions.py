@@ -9,7 +9,7 @@ from stainapp.slides.tissue import Mask, choose_squares, tissue_mask
 
 SQUARES = 12
 SIDE_UM = 400.0
-LEAST_SQUARES, LEAST_SIDE_UM = 6, 100.0
+LEAST_SQUARES, LEAST_SIDE_UM = 4, 100.0
 """On a small field squares are halved until there are so many, or they are as small as that."""
 LEAST_TISSUE = 0.7
 """Share of a square that is tissue on both slides; less where no square has so much."""

@@ -14,7 +14,7 @@ from PySide6.QtGui import (
     QTextDocument,
 )
 
-from stainapp.compare.report import Report, as_html
+from stainapp.compare.report import Look, Report, as_html
 from stainapp.errors import ExportError
 
 DPI = 150
@@ -27,8 +27,10 @@ h3 { font-size: 9pt; } th { text-align: right; font-weight: 600; } td { text-ali
 small { font-size: 6.5pt; color: #66666f; } .grey { color: #9a9aa4; }
 .virtual { background-color: #6a26c9; color: #ffffff; font-weight: 600; }
 .facts td { text-align: left; } .pictures td { text-align: left; }
+.leaf { page-break-before: always; }
 """
 """What Qt's rich text understands of the page's own style: neither variables nor boxes."""
+PAPER = Look(STYLE, picture_px=240, plot_px=320)
 
 
 def write_pdf(report: Report, path: Path) -> Path:
@@ -48,7 +50,7 @@ def write_pdf(report: Report, path: Path) -> Path:
     writer.setPageMargins(QMarginsF(*[MARGIN_MM] * 4), QPageLayout.Unit.Millimeter)
     document = QTextDocument()
     document.documentLayout().setPaintDevice(writer)
-    document.setHtml(_with_pictures(document, as_html(report, STYLE)))
+    document.setHtml(_with_pictures(document, as_html(report, PAPER)))
     document.setPageSize(writer.pageLayout().paintRectPixels(DPI).size())
     document.print_(writer)
     del writer, app  # closes the file
