@@ -120,7 +120,8 @@ def coloured(apart: NDArray[np.floating], full_od: float = FULL_OD) -> RgbImage:
     share = np.clip(np.asarray(apart, np.float32) / np.float32(full_od), -1, 1)[..., None]
     ends = np.where(share < 0, np.array(LESS, np.float32), np.array(MORE, np.float32))
     middle = np.array(SAME, np.float32)
-    return np.rint(middle + np.abs(share) * (ends - middle)).astype(np.uint8)
+    colours: RgbImage = np.rint(middle + np.abs(share) * (ends - middle)).astype(np.uint8)
+    return colours
 
 
 def _info_of(reference: SlideReader, other: SlideReader, how: str) -> SlideInfo:

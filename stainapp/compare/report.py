@@ -15,7 +15,13 @@ from stainapp.compare.page import notes_of
 from stainapp.compare.pair import Pair, Side
 from stainapp.compare.plots import agreement_in_words, plots_of
 from stainapp.compare.region_figures import ALL, Figure
-from stainapp.compare.report_pictures import Field, Picture, as_data, svg_as_data
+from stainapp.compare.report_pictures import (
+    DIFFERENCE,
+    Field,
+    Picture,
+    as_data,
+    svg_as_data,
+)
 from stainapp.compare.report_words import limits, methods
 
 STYLE = (
@@ -26,6 +32,7 @@ STYLE = (
   font-weight: 600; font-size: .85rem; }
 .pictures td { border: 0; padding: 0 .6rem .6rem 0; text-align: left; white-space: normal;
   font-size: .85rem; color: var(--faint); }
+.pictures img { max-width: none; }
 .facts td { text-align: left; white-space: normal; overflow-wrap: anywhere; }
 """
 )
@@ -219,7 +226,8 @@ def _plot(measure: str, svg: str, width: int) -> str:
 
 
 def _fields(report: Report, look: Look) -> list[str]:
-    found, places = [], report.comparison.places
+    places = report.comparison.places
+    found = [f"<p>{escape(DIFFERENCE.format(report.pair.other.name))}</p>"]
     if len(report.fields) < len(places):
         found.append(f"<p>{len(report.fields)} of {len(places)} regions, spread over all.</p>")
     for field in report.fields:
@@ -231,12 +239,14 @@ def _fields(report: Report, look: Look) -> list[str]:
 def _pictures(pictures: Sequence[Picture], look: Look, name: str = "") -> str:
     """Return pictures in a row, with what they show below them, and so on one page with it."""
     named = f"<b>{escape(name)}</b><br>" if name else ""
-    cells = "".join(
-        f'<td><img alt="{escape(one.caption)}" width="{min(look.picture_px, one.image.width)}" '
-        f'src="{as_data(one.image)}"><br>{"" if number else named}{escape(one.caption)}</td>'
-        for number, one in enumerate(pictures)
-    )
-    return f'<div class="wide"><table class="pictures"><tr>{cells}</tr></table></div>'
+    cells = []
+    for one in pictures:
+        shown = f'width="{min(look.picture_px, one.image.width)}" src="{as_data(one.image)}"'
+        words = f"{named}{escape(one.caption)}"
+        alt = escape(one.caption)
+        cells.append(f'<td width="{look.picture_px}"><img alt="{alt}" {shown}><br>{words}</td>')
+        named = ""
+    return f'<div class="wide"><table class="pictures"><tr>{"".join(cells)}</tr></table></div>'
 
 
 def _facts(pair: Pair) -> str:

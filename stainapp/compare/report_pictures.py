@@ -29,8 +29,8 @@ BADGE_GROUND, BADGE_INK = (106, 38, 201), (255, 255, 255)
 """As the window marks virtual pictures."""
 OUTLINE, GREYED_OUTLINE = (20, 90, 230), (120, 120, 120)
 DIFFERENCE = (
-    f"difference of optical density: red where {{}} is denser, blue where it is paler, "
-    f"in full colour from {FULL_OD:g} on"
+    f"In differences of optical density red is where {{}} is denser and blue where it is paler, "
+    f"in full colour from {FULL_OD:g} on."
 )
 QUALITY = 88
 
@@ -91,13 +91,13 @@ def _field(pair: Pair, place: Place, mpp: float) -> Field:
         for image, side in zip(images, pair.sides, strict=True)
     ]
     source = pair.other.source
-    if source is not None:
+    if source is not None and pair.other.identity != pair.reference.identity:
         image = _read(source, window, px_um / pair.frame_mpp)
         drawn = _framed(image, place.region, window)
         pictures.insert(0, Picture(_with_bar(drawn, px_um), "what the virtual stain is made from"))
     apart = (density(images[1]) - density(images[0])).mean(axis=-1)
     difference = Image.fromarray(coloured(apart))
-    pictures.append(Picture(_with_bar(difference, px_um), DIFFERENCE.format(pair.other.name)))
+    pictures.append(Picture(_with_bar(difference, px_um), "difference of optical density"))
     return Field(place, tuple(pictures))
 
 
