@@ -4,7 +4,7 @@ import base64
 import re
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QMarginsF, QUrl
+from PySide6.QtCore import QByteArray, QMarginsF, QThread, QUrl
 from PySide6.QtGui import (
     QGuiApplication,
     QImage,
@@ -61,6 +61,29 @@ def write_pdf(report: Report, path: Path) -> Path:
             f"{path} cannot be written ({error.strerror}); close it elsewhere or choose another."
         ) from error
     return path
+
+
+class PdfThread(QThread):
+    """Writes one report; Qt lays text out only on threads of its own, or on the window's."""
+
+    def __init__(self, report: Report, path: Path) -> None:
+        super().__init__()
+        self._report, self._path = report, path
+        self._error: Exception | None = None
+
+    def run(self) -> None:
+        try:
+            write_pdf(self._report, self._path)
+        except Exception as error:
+            self._error = error
+
+    def written(self) -> Path:
+        """Write, wait until it is done, and return where it lies; raises as `write_pdf`."""
+        self.start()
+        self.wait()
+        if self._error is not None:
+            raise self._error
+        return self._path
 
 
 def _with_pictures(document: QTextDocument, html: str) -> str:
