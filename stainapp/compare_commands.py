@@ -1,35 +1,36 @@
-"""What `stainapp compare` does: opens both slides, measures them, and writes what was found."""
+"""What `stainapp compare` and `stainapp study` do."""
 
 import argparse
 import json
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stainapp.cancel import CancelToken
-from stainapp.commands import DONE, FAILED, cancelled_by_signals, complain
+from stainapp.commands import DONE, FAILED, cancelled_by_signals, complain, print_rows
 from stainapp.errors import Cancelled, ExportError
 from stainapp.progress import progress_line
 
 if TYPE_CHECKING:
     from stainapp.compare.comparison import Comparison
     from stainapp.compare.instruments import Instruments
-    from stainapp.compare.pair import Pair, Side
-    from stainapp.models.virtual_slide import VirtualSlide
+    from stainapp.compare.pair import Pair
     from stainapp.session.regions import Region
-    from stainapp.slides.reader import SlideReader
 
 
 def compare(args: argparse.Namespace) -> int:
     from stainapp.compare.comparison import compare as measured
+    from stainapp.compare.opening import PairRequest, open_pair
     from stainapp.compare.report_files import ReportFiles
+    from stainapp.models.store import default_store
 
     files = ReportFiles(args.output)
     inputs = (args.reference, args.other, args.transform, args.regions)
     files.make_room(Path(path) for path in inputs if path is not None)
     with ExitStack() as opened, cancelled_by_signals() as token:
         try:
-            pair = _pair(args, opened, token)
+            request = PairRequest.of(vars(args))
+            pair = open_pair(request, default_store(), opened, token, complain)
             regions = _regions(args, pair)
             instruments = _instruments(args)
             with progress_line(f"{pair.reference.name} | {pair.other.name}") as progress:
@@ -55,86 +56,6 @@ def compare(args: argparse.Namespace) -> int:
         _print(found)
         print("\n".join(str(path) for path in files.written))
     return DONE
-
-
-def _pair(args: argparse.Namespace, opened: ExitStack, token: CancelToken) -> "Pair":
-    """Open both slides and bring them into one frame; they are closed with ``opened``."""
-    from stainapp.compare.sides import in_one_frame, side_of
-    from stainapp.registration.transform import Transform
-
-    transform = Transform.read(args.transform) if args.transform is not None else None
-    reader = _opened(args.reference, args.reference_mpp, "--reference-mpp", opened)
-    reference = side_of(reader, args.stain or _stain(reader), _exported(args.reference))
-    other = _opened(args.other, args.other_mpp, "--other-mpp", opened)
-    if args.model is None:
-        side = side_of(other, args.stain or _stain(other), _exported(args.other))
-    else:
-        side = _virtual(args, other, opened, token)
-    return in_one_frame(reference, side, transform)
-
-
-def _opened(slide: str, mpp: float | None, option: str, opened: ExitStack) -> "SlideReader":
-    from stainapp.slides.known_scale import open_with_scale
-
-    return opened.enter_context(closing(open_with_scale(slide, mpp, complain, option)))
-
-
-def _virtual(
-    args: argparse.Namespace, slide: "SlideReader", opened: ExitStack, token: CancelToken
-) -> "Side":
-    """Stain OTHER by the model, and back again by its inverse where it has one."""
-    from stainapp.compare.sides import virtual_side
-    from stainapp.models.compatibility import compatibility
-    from stainapp.models.store import default_store
-    from stainapp.settings import load_note
-
-    store = default_store()
-    found = store.at(args.model)
-    found.card.must_be("stainer")
-    stain, guessed = _stain(slide), load_note(slide.info.identity).stain is None
-    misfit = compatibility(found.card, stain, slide.info.mpp, guessed=guessed).reason
-    if misfit:
-        complain(f"{slide.info.path.name}: {found.card.id} may not fit: {misfit}.")
-    virtual = _stained(found.folder, slide, args.device, opened, token)
-    inverse = found.card.inverse
-    back = None
-    if inverse is not None and any(one.card.id == inverse for one in store.list()):
-        back = _stained(store.find(inverse).folder, virtual, args.device, opened, token)
-    return virtual_side(virtual, stain, back)
-
-
-def _stained(
-    folder: Path, slide: "SlideReader", device: str, opened: ExitStack, token: CancelToken
-) -> "VirtualSlide":
-    from stainapp.models.calibration import calibrate_slide
-    from stainapp.models.opening import open_stainer
-    from stainapp.models.virtual_slide import VirtualSlide
-    from stainapp.settings import home
-
-    stainer = open_stainer(folder, device=device, notify=complain)
-    state = calibrate_slide(slide, stainer, cache=home() / "calibrations", token=token)
-    return opened.enter_context(closing(VirtualSlide(slide, stainer, state)))
-
-
-def _stain(slide: "SlideReader") -> str:
-    """Return what the user has said of a slide's stain, or a guess."""
-    from stainapp.settings import load_note
-    from stainapp.slides.stain_guess import guess_stain
-
-    return load_note(slide.info.identity).stain or guess_stain(slide)
-
-
-def _exported(slide: str) -> dict[str, object] | None:
-    """Return what a file says of its origin where stainapp has written it."""
-    from stainapp.slides.provenance import read_provenance
-
-    path = Path(slide)
-    if path.suffix.lower() not in (".tif", ".tiff") or not path.is_file():
-        return None
-    try:
-        return read_provenance(path)
-    except ExportError:  # the reader has opened it: no TIFF that has a say
-        return None
 
 
 def _regions(args: argparse.Namespace, pair: "Pair") -> "tuple[Region, ...]":
@@ -177,3 +98,56 @@ def _print(found: "Comparison") -> None:
     print(f"Regions: {len(found.places)}, of which {greyed} have measures not to be read.")
     for note in found.notes:
         print(note)
+
+
+def study_make(args: argparse.Namespace) -> int:
+    from secrets import randbelow
+
+    from stainapp.compare.opening import PairRequest
+    from stainapp.session.geojson import read_document
+    from stainapp.session.reader_study import StudyFolder, make_study
+
+    request = PairRequest.of(vars(args)).absolute()
+    seed = randbelow(2**31) if args.seed is None else args.seed
+    study = make_study(read_document(args.regions).regions, seed, asdict(request))
+    StudyFolder.create(args.folder, study)
+    print(f"{args.folder}: {len(study.fields)} fields; stainapp study read begins.")
+    return DONE
+
+
+def study_read(args: argparse.Namespace) -> int:
+    from stainapp.display import require_display
+
+    require_display()
+    from stainapp.compare.opening import PairRequest, open_pair
+    from stainapp.models.store import default_store
+    from stainapp.session.reader_study import StudyFolder
+    from stainapp.ui.study_window import read_study
+
+    folder = StudyFolder.open(args.folder)
+    folder.answers(args.reader)  # a wrong name ends here, not in a window
+    with ExitStack() as opened, cancelled_by_signals() as token:
+        request = PairRequest.of(folder.study.slides)
+        pair = open_pair(request, default_store(), opened, token, complain)
+        read_study(folder, args.reader, pair)
+    left = len(folder.study.fields) - len(folder.answers(args.reader))
+    print(f"{args.reader}: " + (f"{left} fields are left." if left else "all fields are answered."))
+    return DONE
+
+
+def study_results(args: argparse.Namespace) -> int:
+    from stainapp.compare.study_results import results_of
+    from stainapp.session.reader_study import StudyFolder
+
+    table, answers = results_of(StudyFolder.open(args.folder))
+    for path, text in ((args.answers, answers), (args.output, table.as_csv())):
+        if path is not None:
+            try:
+                path.write_text(text, encoding="utf-8")
+            except OSError as error:
+                raise ExportError(f"{path} cannot be written ({error.strerror}).") from error
+    if args.json:
+        print(table.as_json(), end="")
+    else:
+        print_rows(table.rows)
+    return DONE

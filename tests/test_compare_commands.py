@@ -8,10 +8,13 @@ import pytest
 
 from stainapp.cli import main
 from stainapp.commands import DONE, FAILED
+from stainapp.compare.pair import Pair
 from stainapp.registration.transform import Transform
 from stainapp.session.geojson import write_geojson
+from stainapp.session.reader_study import Answer, StudyFolder
 from stainapp.session.regions import Region
 from stainapp.slides.opening import open_slide
+from stainapp.ui import study_window
 
 HE, PAS = "phantom:he:700:5", "phantom:pas:700:5"
 
@@ -114,3 +117,42 @@ def test_the_two_scanners_of_one_field_agree_but_for_their_colours(
     assert found["nuclei F1"]["estimate"] > 0.7
     assert found["SSIM"]["estimate"] > 0.5
     assert found["H-score"]["reference"] > found["H-score"]["other"]
+
+
+def test_a_study_is_made_once_and_its_results_are_told(
+    tmp_path: Path, regions: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, measures, answers = tmp_path / "study", tmp_path / "m.csv", tmp_path / "a.csv"
+    make = ["study", "make", PAS, HE, "--model", "macenko", "--regions", str(regions)]
+
+    assert main([*make, "-o", str(folder), "--seed", "3"]) == DONE
+    assert main([*make, "-o", str(folder)]) == FAILED
+    study = StudyFolder.open(folder)
+    assert study.study.slides["model"] == "macenko"
+    for number in range(6):
+        study.answer("anna", Answer(field=number, says_virtual=True, score=4, seconds=1.0))
+    words = ["study", "results", str(folder), "-o", str(measures), "--answers", str(answers)]
+    assert main(words) == DONE
+
+    assert "right choices" in capsys.readouterr().out
+    assert answers.read_text("utf-8").count("\n") == 7
+    assert "anna,right choices,0.5" in measures.read_text("utf-8")
+
+
+def test_a_study_is_opened_with_the_slides_it_was_made_of(
+    tmp_path: Path,
+    regions: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = tmp_path / "study"
+    make = ["study", "make", PAS, HE, "--regions", str(regions), "-o", str(folder)]
+    seen: list[Pair] = []
+    monkeypatch.setattr(study_window, "read_study", lambda *what: seen.append(what[2]))
+
+    assert main(make) == DONE
+    assert main(["study", "read", str(folder), "--reader", "anna"]) == DONE
+
+    assert [side.reader.info.path.name for side in seen[0].sides] == [PAS, HE]
+    assert "6 fields are left" in capsys.readouterr().out
+    assert main(["study", "read", str(folder), "--reader", "an/na"]) == FAILED

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from stainapp.errors import RegionError, StudyError
 from stainapp.session.atomic_file import write_atomically
@@ -53,8 +53,9 @@ class Study:
     choice: str = "Is this field real or virtual?"
     question: str = "How well could you report on this field?"
     """Answered from 1, not at all, to 5, as well as on any slide."""
-    slides: Mapping[str, str]
-    """Names of the "real" and the "virtual" slide, for whoever opens the study again."""
+    slides: Mapping[str, Any]
+    """What to open: the real slide as "reference", the virtual one as "other", and how they come
+    into one frame; see `stainapp.compare.opening.PairRequest`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +72,7 @@ class Answer:
     """How long the field was looked at."""
 
 
-def make_study(regions: Sequence[Region], seed: int, slides: Mapping[str, str]) -> Study:
+def make_study(regions: Sequence[Region], seed: int, slides: Mapping[str, Any]) -> Study:
     """Put the real and the virtual field of each region into a random order; the same for a seed.
 
     In a first round each region is shown once, in half of them real; in a second round the other
@@ -80,7 +81,7 @@ def make_study(regions: Sequence[Region], seed: int, slides: Mapping[str, str]) 
     Args:
         regions: their bounds are what is shown.
         seed: of the order; keep it to yourself until all have read.
-        slides: names of the "real" and the "virtual" slide.
+        slides: see `Study.slides`.
 
     Raises:
         StudyError: there are fewer than two regions.

@@ -10,14 +10,24 @@ from collections.abc import Callable
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QImage, QKeyEvent, QPixmap
-from PySide6.QtWidgets import QDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QApplication,
+    QDialog,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from stainapp.compare.pair import Pair
 from stainapp.models.working_scale import WorkingScale
 from stainapp.session.reader_study import SCORES, Answer, StudyField, StudyFolder
+from stainapp.settings import load_settings
 from stainapp.slides.reader import RgbImage
 from stainapp.ui.background import Background
 from stainapp.ui.run_pictures import FittedPicture
+from stainapp.ui.theme import apply_theme, chosen_colours
 
 LARGEST_PX = 1200
 """Side of a picture; of a larger field each pixel is then coarser, alike on both sides."""
@@ -215,6 +225,14 @@ class StudyWindow(QDialog):
         self._show_state()
         self.problem.setText(sentence)
         self.problem.show()
+
+
+def read_study(folder: StudyFolder, reader: str, pair: Pair) -> None:
+    """Show the study in a window of its own and return when it is closed."""
+    app = QApplication.instance() or QApplication([])
+    assert isinstance(app, QApplication)
+    apply_theme(app, chosen_colours(load_settings().theme, app))
+    StudyWindow(folder, reader, pair).exec()
 
 
 def field_image(pair: Pair, shown: StudyField) -> RgbImage:

@@ -13,7 +13,7 @@ from stainapp.session.reader_study import Answer, Study, StudyField, StudyFolder
 from stainapp.session.regions import Region
 
 REGIONS = [Region.rectangle(100 * n, 0, 80, 60, name=f"r{n}") for n in range(12)]
-STUDY = make_study(REGIONS, 3, {"real": "a", "virtual": "b"})
+STUDY = make_study(REGIONS, 3, {"reference": "a", "other": "b"})
 
 
 def read_by(study: Study, says: Callable[[StudyField, int], bool]) -> dict[int, Answer]:

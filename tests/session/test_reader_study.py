@@ -11,7 +11,7 @@ from stainapp.session.reader_study import Answer, Study, StudyFolder, make_study
 from stainapp.session.regions import Region
 
 REGIONS = [Region.rectangle(100 * n, 0, 80, 60, name=f"r{n}") for n in range(20)]
-SLIDES = {"real": "pas.tiff", "virtual": "he.tiff"}
+SLIDES = {"reference": "pas.tiff", "other": "he.tiff"}
 
 
 def study(seed: int = 7) -> Study:
@@ -140,7 +140,7 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
 
 
 def test_names_outside_ascii_are_names(tmp_path: Path) -> None:
-    folder = StudyFolder.create(tmp_path, replace(study(), slides={"real": "Färbung.tiff"}))
+    folder = StudyFolder.create(tmp_path, replace(study(), slides={"reference": "Färbung.tiff"}))
 
     folder.answer("Jürgen", answer(0))
 

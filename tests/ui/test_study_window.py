@@ -24,7 +24,7 @@ def flat(grey: int, name: str) -> ArraySlide:
 @pytest.fixture
 def study() -> Study:
     regions = [Region.rectangle(100 * n, 10, 60, 50, name=f"r{n}") for n in range(3)]
-    return make_study(regions, 5, {"real": "a", "virtual": "b"})
+    return make_study(regions, 5, {"reference": "a", "other": "b"})
 
 
 @pytest.fixture
