@@ -195,13 +195,13 @@ class StudyWindow(QDialog):
         shown = self._folder.study.fields[self._at]
         self._background.run(
             lambda: field_image(self._pair, shown),
-            lambda image: self._show_picture(at, image),
+            lambda image: self._show_picture(shown, image),
             self._fail,
         )
 
-    def _show_picture(self, at: int, image: RgbImage) -> None:
-        if at != self._at:  # the reader has gone on meanwhile
-            return
+    def _show_picture(self, shown: StudyField, image: RgbImage) -> None:
+        if self._at is None or self._folder.study.fields[self._at] != shown:
+            return  # the reader has gone elsewhere meanwhile
         height, width = image.shape[:2]
         drawn = QImage(image.data, width, height, 3 * width, QImage.Format.Format_RGB888)
         self.picture.show_pixmap(QPixmap.fromImage(drawn))
