@@ -58,6 +58,10 @@ class RegistrationError(StainAppError):
     """Two slides cannot be laid over each other, or a transform cannot be read or written."""
 
 
+class StudyError(StainAppError):
+    """A reader study cannot be made, read or gone on with."""
+
+
 class SettingsError(StainAppError):
     """What the program remembers cannot be read or written."""
 
