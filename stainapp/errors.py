@@ -54,6 +54,10 @@ class RegionError(StainAppError):
     """A region has no usable outline, or a file of regions cannot be read or written."""
 
 
+class RegistrationError(StainAppError):
+    """Two slides cannot be laid over each other, or a transform cannot be read or written."""
+
+
 class SettingsError(StainAppError):
     """What the program remembers cannot be read or written."""
 

@@ -8,7 +8,18 @@ import pytest
 
 import stainapp
 
-CORE = ("slides", "tiles", "session", "runs", "strict", "errors", "cancel", "geometry", "settings")
+CORE = (
+    "slides",
+    "tiles",
+    "session",
+    "registration",
+    "runs",
+    "strict",
+    "errors",
+    "cancel",
+    "geometry",
+    "settings",
+)
 TORCH_FREE_MODELS = ("card", "store", "compatibility", "optics", "slide_state", "preview")
 
 

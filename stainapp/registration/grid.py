@@ -1,0 +1,60 @@
+"""Values known at the nodes of a square grid over a slide, asked for anywhere on it."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import map_coordinates
+
+Points = NDArray[np.float64]
+"""(N, 2) x, y in level-0 pixels; the upper left corner of the slide is (0, 0)."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Grid:
+    """Node (row, column) lies at ``(column * spacing_px, row * spacing_px)``."""
+
+    values: NDArray[Any]
+    """(rows, columns) or (rows, columns, channels)."""
+    spacing_px: float
+    """Level-0 pixels between neighbours."""
+
+    @classmethod
+    def covering(
+        cls, width_px: int, height_px: int, spacing_px: float, channels: int | None = None
+    ) -> Self:
+        """Return zeros (float32) over a slide of that size, whose edges lie within the grid."""
+        shape = (math.ceil(height_px / spacing_px) + 1, math.ceil(width_px / spacing_px) + 1)
+        full = shape if channels is None else (*shape, channels)
+        return cls(np.zeros(full, np.float32), spacing_px)
+
+    @property
+    def nodes(self) -> Points:
+        """(rows * columns, 2): where the nodes lie, row by row."""
+        y, x = np.indices(self.values.shape[:2], np.float64) * self.spacing_px
+        return np.stack([x.ravel(), y.ravel()], axis=1)
+
+    def at(self, points: Points) -> NDArray[np.float64]:
+        """Interpolate bilinearly; beyond the grid its edge goes on. (N,) or (N, channels)."""
+        where = points.T[::-1] / self.spacing_px
+        if self.values.ndim == 2:
+            return _sampled(self.values, where)
+        channels = np.moveaxis(self.values, 2, 0)
+        return np.stack([_sampled(channel, where) for channel in channels], axis=1)
+
+    def nearest(self, points: Points) -> NDArray[Any]:
+        """Return the values of the nearest nodes."""
+        rows, columns = self.values.shape[:2]
+        # Half up, not to even: what is nearest must not depend on the column's parity.
+        column, row = np.floor(points.T / self.spacing_px + 0.5).astype(np.int64)
+        found: NDArray[Any] = self.values[row.clip(0, rows - 1), column.clip(0, columns - 1)]
+        return found
+
+
+def _sampled(values: NDArray[Any], where: NDArray[np.float64]) -> NDArray[np.float64]:
+    found: NDArray[np.float64] = map_coordinates(
+        values, where, order=1, mode="nearest", output=np.float64
+    )
+    return found
