@@ -183,6 +183,8 @@ class App(QObject):
             ("minimap", settings.show_minimap),
             ("scale-bar", settings.show_scale_bar),
             ("show-regions", True),
+            ("show-real", True),
+            ("reference", True),
             ("tool-move", True),
         ):
             window.action(name).setChecked(on)

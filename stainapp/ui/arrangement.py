@@ -1,10 +1,16 @@
-"""How two panes share real and virtual: which layers each shows, and what is written over it."""
+"""How panes share the pictures of a field: which layers each shows, and what is written over it."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import TypeAlias
 
 from stainapp.ui.pane import Pane
-from stainapp.ui.pane_marks import GROUND, Chip, real_chips, virtual_chips
+from stainapp.ui.pane_marks import GROUND, Chip, real_chips, reference_chips, virtual_chips
+from stainapp.ui.picture import Picture
+
+Slots: TypeAlias = tuple[tuple[Picture, ...], ...]
+"""What each pane shows, the lowest picture first; a pane with nothing is empty."""
 
 
 class Layout(Enum):
@@ -17,56 +23,97 @@ class Layout(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Titles:
+    """What is written over the pictures that there are."""
+
+    real: str
+    virtual: str | None = None
+    """The virtual stain and its model; None where there is none."""
+    reference: str | None = None
+    """The registered slide; None where there is none."""
+    preview: bool = False
+    """Whether a part of the view shows no exact virtual tile."""
+
+    @property
+    def there(self) -> frozenset[Picture]:
+        found = {Picture.REAL: self.real, Picture.VIRTUAL: self.virtual}
+        found[Picture.REFERENCE] = self.reference
+        return frozenset(picture for picture, title in found.items() if title is not None)
+
+    def chips(self, picture: Picture, share: str = "") -> tuple[Chip, ...]:
+        """Name a picture; a virtual one is never without its badge."""
+        match picture:
+            case Picture.REAL:
+                return real_chips(self.real)
+            case Picture.VIRTUAL:
+                return virtual_chips((self.virtual or "") + share, self.preview)
+            case Picture.REFERENCE:
+                return reference_chips((self.reference or "") + share)
+
+
+@dataclass(frozen=True, slots=True)
 class Arrangement:
-    """What the user has chosen to see of the real slide and of its virtual stain."""
+    """What the user has chosen to see of the real slide, its virtual stain and its reference."""
 
     layout: Layout = Layout.SINGLE
     curtain: float = 0.5
     """The divider's place, as a share of the pane's width from its left."""
     fade: float = 1.0
-    """How much of the virtual stain shows over the real one in the fade layout."""
-    virtual_visible: bool = True
+    """How much of the upper picture shows over the lower one in the fade layout."""
+    hidden: frozenset[Picture] = frozenset()
+    """What the user does not want to see at the moment."""
     peeking: bool = False
     """Whether the real slide shows everywhere, for as long as a key is held."""
 
-    @property
-    def shows_virtual(self) -> bool:
-        return self.virtual_visible and not self.peeking
+    def seen(self, there: Collection[Picture]) -> tuple[Picture, ...]:
+        """Return the pictures that are on show, in their order; the real one if no other is."""
+        found = tuple(one for one in Picture if one in there and one not in self.hidden)
+        return (Picture.REAL,) if self.peeking or not found else found
 
-    def show_layers(self, panes: tuple[Pane, Pane], stained: bool) -> None:
-        """Bring layers and divider into line; ``stained``: whether there is a virtual stain."""
-        first, second = panes
-        virtual = stained and self.shows_virtual
-        over = virtual and self.layout is not Layout.SIDE_BY_SIDE
-        first.real.setVisible(not (over and self.layout is Layout.SINGLE))
-        first.virtual.setVisible(over)
-        first.virtual.set_opacity(self.fade if self.layout is Layout.FADE else 1.0)
-        first.set_curtain(self.curtain if over and self.layout is Layout.CURTAIN else None)
-        second.real.setVisible(self.peeking)
-        second.virtual.setVisible(virtual)
+    def slots(self, there: Collection[Picture]) -> Slots:
+        """Return what each pane shows."""
+        seen = self.seen(there)
+        match self.layout:
+            case Layout.SIDE_BY_SIDE:
+                if self.peeking:  # as many panes as without
+                    return ((Picture.REAL,),) * len(self._unpeeked().slots(there))
+                return tuple((one,) for one in seen) + ((),) * (2 - len(seen))
+            case Layout.SINGLE:
+                return ((Picture.VIRTUAL if Picture.VIRTUAL in seen else seen[-1],),)
+            case Layout.CURTAIN | Layout.FADE:
+                return (seen[-2:],)
 
-    def show_chips(
-        self, panes: tuple[Pane, Pane], real_title: str, virtual_title: str | None, preview: bool
-    ) -> None:
-        """Name what each pane shows; a virtual picture is never without its badge.
+    def show_layers(self, panes: Sequence[Pane], there: Collection[Picture]) -> None:
+        """Bring layers, divider and panes into line with what there is."""
+        slots = self.slots(there)
+        for pane, slot in zip(panes, self._for_all(panes, slots), strict=True):
+            upper = slot[-1] if len(slot) == 2 else None
+            divided = upper is not None and self.layout is Layout.CURTAIN
+            for picture, layer in pane.layers.items():
+                above = picture is upper
+                layer.setVisible(picture in slot)
+                layer.set_opacity(self.fade if above and self.layout is Layout.FADE else 1.0)
+                layer.set_clip(self.curtain if above and divided else 0.0)
+            pane.set_curtain(self.curtain if divided else None)
+        for number, pane in enumerate(panes):
+            pane.setVisible(number < len(slots))
 
-        Args:
-            panes: the two.
-            real_title: the real slide's stain.
-            virtual_title: the virtual one and its model; None where there is none.
-            preview: whether a part of the view shows no exact virtual tile.
-        """
-        first, second = panes
-        real = real_chips(real_title)
-        stained: tuple[Chip, ...] = ()
-        if virtual_title is not None and self.shows_virtual:
-            share = f"  {100 * self.fade:.0f} %" if self.layout is Layout.FADE else ""
-            stained = virtual_chips(virtual_title + share, preview)
-        if not stained or self.layout is Layout.SIDE_BY_SIDE:
-            first.set_chips(real)
-        elif self.layout is Layout.SINGLE:
-            first.set_chips(stained)
-        else:
-            first.set_chips(real, stained)
-        none = (Chip("no virtual stain yet", GROUND),)
-        second.set_chips(stained or (real if self.peeking else none))
+    def show_chips(self, panes: Sequence[Pane], titles: Titles) -> None:
+        """Name what each pane shows."""
+        slots = self.slots(titles.there)
+        share = f"  {100 * self.fade:.0f} %" if self.layout is Layout.FADE else ""
+        none = "no virtual stain yet" if titles.virtual is None else "nothing else is shown"
+        for pane, slot in zip(panes, self._for_all(panes, slots), strict=True):
+            if len(slot) == 2:
+                pane.set_chips(titles.chips(slot[0]), titles.chips(slot[1], share))
+            elif slot:
+                pane.set_chips(titles.chips(slot[0]))
+            else:
+                pane.set_chips((Chip(none, GROUND),))
+
+    def _unpeeked(self) -> "Arrangement":
+        return Arrangement(self.layout, self.curtain, self.fade, self.hidden)
+
+    @staticmethod
+    def _for_all(panes: Sequence[Pane], slots: Slots) -> Slots:
+        return slots + ((),) * (len(panes) - len(slots))

@@ -1,4 +1,4 @@
-"""The pictures of the field in view: the real slide's and the virtual stain's, and their tiles."""
+"""The pictures of the field in view, and their tiles: real, virtual, and the reference."""
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +10,7 @@ from stainapp.slides.reader import SlideReader
 from stainapp.tiles.cache import TileCache
 from stainapp.tiles.grid import TileGrid, TileKey, View
 from stainapp.ui.feeds import Tile, TileFeed, yield_to_window
+from stainapp.ui.picture import Picture
 
 CACHE_BYTES = 768 << 20
 READING_THREADS = 3
@@ -20,7 +21,7 @@ AHEAD = 1.5
 
 
 class Field(QObject):
-    """Keeps the feeds of one slide and of its virtual stain, and asks them for what is in view.
+    """Keeps the feeds of one slide and what is shown over it, and asks them for what is in view.
 
     The virtual picture is a stack: exact tiles, the preview, and, until the new model
     covers the view, the picture of the model before.
@@ -40,6 +41,8 @@ class Field(QObject):
         self._preview: TileFeed | None = None
         self._exact: TileFeed | None = None
         self._before: tuple[TileFeed, ...] = ()
+        self._reference: TileFeed | None = None
+        self._reference_wanted = True
         self._view = View(0, 0, 0, 0)
         self._visible: tuple[TileKey, ...] = ()
         self._waiting = 0
@@ -62,6 +65,18 @@ class Field(QObject):
     def virtual(self) -> tuple[TileFeed, ...]:
         """The stack of the virtual picture, the best first; empty where there is none."""
         return tuple(feed for feed in (self._exact, self._preview) if feed) + self._before
+
+    @property
+    def reference(self) -> tuple[TileFeed, ...]:
+        return (self._reference,) if self._reference else ()
+
+    def stack(self, picture: Picture) -> tuple[TileFeed, ...]:
+        """Return the feeds of a picture, the best first; empty where there is none."""
+        return {
+            Picture.REAL: self.real,
+            Picture.VIRTUAL: self.virtual,
+            Picture.REFERENCE: self.reference,
+        }[picture]
 
     @property
     def visible(self) -> tuple[TileKey, ...]:
@@ -110,6 +125,26 @@ class Field(QObject):
         feed.failed.connect(self.failed)
         self._restate()
 
+    def show_reference(self, reader: SlideReader | None) -> None:
+        """Show another slide in this one's frame, or none; the one before can be closed then.
+
+        Raises:
+            ValueError: the reader has another frame.
+        """
+        grid = self.grid
+        if reader is not None and grid is not None and grid.steps != TileGrid(reader.info).steps:
+            raise ValueError("the reference must have the slide's own levels")
+        if self._reference is not None:
+            self._reference.close()
+        self._reference = self._feed(reader) if reader is not None else None
+        self._restate()
+
+    def want_reference(self, wanted: bool) -> None:
+        """Say whether the reference is looked at: it is not read where nobody does."""
+        if wanted != self._reference_wanted:
+            self._reference_wanted = wanted
+            self._restating.start()
+
     def clear_virtual(self) -> None:
         self._forget_stack()
         self._before = ()
@@ -119,9 +154,10 @@ class Field(QObject):
         """Let go of the slide; returns when no thread reads from it for the screen."""
         self._forget_stack()
         self._before = ()
-        if self._real is not None:
-            self._real.close()
-        self._real = None
+        for feed in (self._real, self._reference):
+            if feed is not None:
+                feed.close()
+        self._real = self._reference = None
         self._visible, self._damage = (), ()
         self._on_report()
         self._restating.stop()
@@ -149,6 +185,9 @@ class Field(QObject):
         ahead = grid.tiles_in_view(self._view.grown(AHEAD), level)
         assert self._real is not None
         self._real.want([*backdrop, *self._visible, *ahead])
+        if self._reference is not None:
+            seen = [*backdrop, *self._visible] if self._reference_wanted else ()
+            self._reference.want(seen)
         if self._exact is not None:
             self._exact.want(self._visible)
         if self._preview is not None:
@@ -193,7 +232,8 @@ class Field(QObject):
         self.changed.emit(news)
 
     def _count_waiting(self) -> int:
-        feeds = [feed for feed in (self._real, self._exact) if feed]
+        reference = self._reference if self._reference_wanted else None
+        feeds = [feed for feed in (self._real, self._exact, reference) if feed]
         waiting = sum(feed.is_missing(key) for feed in feeds for key in self._visible)
         if self._preview is not None:
             waiting += sum(

@@ -26,6 +26,7 @@ from PySide6.QtWidgets import (
 from stainapp.ui.actions import ACTIONS, make_actions
 from stainapp.ui.message_bar import MessageBar
 from stainapp.ui.open_slide import OpenedSlide
+from stainapp.ui.picture import Picture
 from stainapp.ui.region_panel import RegionPanel
 from stainapp.ui.slides_panel import SlidesPanel
 from stainapp.ui.stain_panel import StainPanel
@@ -180,7 +181,9 @@ class MainWindow(QMainWindow):
             "upright": self._upright,
             "less-virtual": partial(self._fade_by, -FADE_STEP),
             "more-virtual": partial(self._fade_by, FADE_STEP),
-            "virtual": self.view.set_virtual_visible,
+            "virtual": partial(self.view.set_visible, Picture.VIRTUAL),
+            "show-real": partial(self.view.set_visible, Picture.REAL),
+            "reference": partial(self.view.set_visible, Picture.REFERENCE),
             "peek": self.view.peek,
             "minimap": self.view.set_minimap_visible,
             "scale-bar": self.view.set_scale_bar_visible,
@@ -227,8 +230,8 @@ class MainWindow(QMainWindow):
         self.fade.setRange(0, 100)
         self.fade.setValue(100)
         self.fade.setFixedWidth(120)
-        self.fade.setToolTip("How much of the virtual stain shows ([ and ])")
-        self.fade.setAccessibleName("How much of the virtual stain shows")
+        self.fade.setToolTip("How much of the upper picture shows ([ and ])")
+        self.fade.setAccessibleName("How much of the upper picture shows")
         bar.addWidget(self.fade)
         bar.addSeparator()
         bar.addAction(self.actions_by_name["virtual"])

@@ -27,6 +27,7 @@ from PySide6.QtWidgets import (
 from stainapp.tiles.grid import TileKey, View
 from stainapp.ui.camera import Camera, Size, Viewpoint
 from stainapp.ui.pane_marks import Chip, ChipRow, CrossHair, Divider
+from stainapp.ui.picture import Picture
 from stainapp.ui.region_layer import RegionLayer
 from stainapp.ui.scale_bar import ScaleBar
 from stainapp.ui.tile_layer import TileLayer
@@ -66,7 +67,7 @@ class Pane(pg.GraphicsView):
     def __init__(self, viewpoint: Viewpoint, parent: QWidget | None = None) -> None:
         super().__init__(parent, useOpenGL=False, background=None)
         self.viewpoint = viewpoint
-        self.real, self.virtual = TileLayer(), TileLayer()
+        self.layers = {picture: TileLayer() for picture in Picture}
         self.regions = RegionLayer()
         self.hand: Hand | None = None
         self._root = QGraphicsRectItem()
@@ -100,8 +101,8 @@ class Pane(pg.GraphicsView):
     def set_tiles(self, keys: Sequence[TileKey]) -> None:
         """Take the layers to the field in view, of which these are the tiles."""
         view = self.view
-        self.real.set_view(view, keys)
-        self.virtual.set_view(view, keys)
+        for layer in self.layers.values():
+            layer.set_view(view, keys)
 
     def set_chips(self, left: tuple[Chip, ...], right: tuple[Chip, ...] = ()) -> None:
         """Write titles and badges along the top edge."""
@@ -125,7 +126,6 @@ class Pane(pg.GraphicsView):
         """Show the divider at a share of the width; None takes it away."""
         self._curtain = fraction
         self._divider.setVisible(fraction is not None)
-        self.virtual.set_clip(fraction or 0.0)
         self._place_marks()
 
     def point_at(self, x: float, y: float) -> None:
@@ -243,7 +243,7 @@ class Pane(pg.GraphicsView):
         self._root.setFlag(QGraphicsItem.GraphicsItemFlag.ItemHasNoContents)
         self.scene().setItemIndexMethod(QGraphicsScene.ItemIndexMethod.NoIndex)
         self.scene().addItem(self._root)
-        for item in (self.real, self.virtual, self.regions):
+        for item in (*self.layers.values(), self.regions):
             item.setParentItem(self._root)
         marks = (self._divider, self._cross, self._left, self._right, self._scale_bar)
         for order, mark in enumerate(marks):

@@ -32,6 +32,11 @@ def real_chips(title: str) -> tuple[Chip, ...]:
     return (Chip(f"REAL  {title}".rstrip(), GROUND, bold=True),)
 
 
+def reference_chips(title: str) -> tuple[Chip, ...]:
+    """Name a real slide that is shown in the frame of another."""
+    return (Chip(f"REAL  {title}".rstrip(), GROUND, bold=True), Chip("registered", GROUND))
+
+
 def virtual_chips(title: str, preview: bool) -> tuple[Chip, ...]:
     """Name what is virtual, and say that it is; while only a preview shows, say that too."""
     chips = (

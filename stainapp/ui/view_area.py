@@ -1,6 +1,8 @@
-"""The panes and how they are arranged: real and virtual, the same field in all at all times."""
+"""The panes and how they are arranged: real, virtual, reference; at all times the same field."""
 
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from PySide6.QtCore import QEvent, Signal, Slot
@@ -9,14 +11,15 @@ from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from stainapp.geometry import Rect
 from stainapp.slides.reader import SlideInfo, SlideReader
-from stainapp.ui.arrangement import Arrangement, Layout
+from stainapp.ui.arrangement import Arrangement, Layout, Titles
 from stainapp.ui.camera import Camera, Viewpoint, zoom_for_magnification
 from stainapp.ui.feeds import TileFeed
 from stainapp.ui.field import Field, single_shot
 from stainapp.ui.minimap import Minimap
 from stainapp.ui.pane import MARGIN_PX, Pane
+from stainapp.ui.picture import Picture
 from stainapp.ui.region_layer import RegionPicture
-from stainapp.ui.tile_layer import best_level
+from stainapp.ui.tile_layer import TileLayer, best_level
 
 __all__ = ["Layout", "ViewArea"]
 
@@ -25,7 +28,7 @@ REST_MS = 120
 
 
 class ViewArea(QWidget):
-    """Shows a slide, and the virtual stain beside, under or over it."""
+    """Shows a slide, and beside or over it its virtual stain and a reference."""
 
     cursor_moved = Signal(float, float)
     """Level-0 pixels under the cursor."""
@@ -40,11 +43,11 @@ class ViewArea(QWidget):
         super().__init__(parent)
         self.viewpoint = Viewpoint(self)
         self.field = Field(self)
-        self.panes = (Pane(self.viewpoint, self), Pane(self.viewpoint, self))
+        self.panes = tuple(Pane(self.viewpoint, self) for _ in Picture)
         self.minimap = Minimap(self.field.pool, self)
         self._info: SlideInfo | None = None
         self._arrangement = Arrangement()
-        self._real_title, self._virtual_title = "", ""
+        self._real_title = self._virtual_title = self._reference_title = ""
         self._fit: Camera | None = None
         self._settled = False
         self._turn = single_shot(self, 0, self._look)
@@ -67,7 +70,11 @@ class ViewArea(QWidget):
 
     @property
     def virtual_visible(self) -> bool:
-        return self._arrangement.virtual_visible
+        return self.is_visible(Picture.VIRTUAL)
+
+    def is_visible(self, picture: Picture) -> bool:
+        """Whether a picture is to be seen where there is one."""
+        return picture not in self._arrangement.hidden
 
     # what is shown
 
@@ -79,7 +86,7 @@ class ViewArea(QWidget):
         """
         self.minimap.forget()
         same_frame = self._info is not None and self._info.levels == reader.info.levels
-        self._virtual_title = ""
+        self._virtual_title = self._reference_title = ""
         self._real_title = title
         self.field.show_slide(reader)
         self._info = reader.info
@@ -109,6 +116,15 @@ class ViewArea(QWidget):
         self.field.show_virtual(feed)
         self._arrange()
 
+    def show_reference(self, reader: SlideReader | None, title: str = "") -> None:
+        """Show another slide in this one's frame as third picture; None takes it away.
+
+        When this returns, the reader before can be closed.
+        """
+        self._reference_title = title
+        self.field.show_reference(reader)
+        self._arrange()
+
     def show_regions(self, picture: RegionPicture) -> None:
         """Show these regions in all panes."""
         for pane in self.panes:
@@ -123,25 +139,26 @@ class ViewArea(QWidget):
     # how it is shown
 
     def set_layout(self, layout: Layout) -> None:
-        self.panes[1].setVisible(layout is Layout.SIDE_BY_SIDE)
         self._on_cursor_left()
         self._arrange(layout=layout)
 
     def set_curtain(self, fraction: float) -> None:
-        """Move the curtain's divider: real to its left, virtual to its right."""
+        """Move the curtain's divider: the lower picture to its left, the upper to its right."""
         self._arrange(curtain=min(max(fraction, 0.0), 1.0))
         self.curtain_moved.emit(self.curtain)
 
     def set_fade(self, opacity: float) -> None:
-        """Set how much of the virtual stain shows over the real one in the fade layout."""
+        """Set how much of the upper picture shows over the lower one in the fade layout."""
         self._arrange(fade=min(max(opacity, 0.0), 1.0))
 
     def peek(self, on: bool) -> None:
         """Show the real slide everywhere for as long as a key is held."""
         self._arrange(peeking=on)
 
-    def set_virtual_visible(self, visible: bool) -> None:
-        self._arrange(virtual_visible=visible)
+    def set_visible(self, picture: Picture, visible: bool) -> None:
+        """Show or hide one of the pictures."""
+        hidden = self._arrangement.hidden - {picture}
+        self._arrange(hidden=hidden if visible else hidden | {picture})
 
     def set_minimap_visible(self, visible: bool) -> None:
         self.minimap.set_wished(visible)
@@ -230,9 +247,9 @@ class ViewArea(QWidget):
             pane.cursor_left.connect(self._on_cursor_left)
             pane.curtain_dragged.connect(self.set_curtain)
             pane.resized.connect(self._on_resized)
-        self.panes[0].cursor_moved.connect(self._on_cursor_in_first)
-        self.panes[1].cursor_moved.connect(self._on_cursor_in_second)
-        self.panes[1].hide()
+            pane.cursor_moved.connect(partial(self._on_cursor, pane))
+        for pane in self.panes[1:]:
+            pane.hide()
         self.setFocusProxy(self.panes[0])
         self.minimap.place_chosen.connect(self.go_to)
         self.viewpoint.changed.connect(self._on_camera)
@@ -251,16 +268,24 @@ class ViewArea(QWidget):
     def _arrange(self, **changes: Any) -> None:
         """Bring panes and layers into line with the arrangement and what there is to show."""
         self._arrangement = replace(self._arrangement, **changes)
-        self._arrangement.show_layers(self.panes, bool(self.field.virtual))
+        there = self._titles().there
+        self.field.want_reference(Picture.REFERENCE in self._arrangement.seen(there))
+        self._arrangement.show_layers(self.panes, there)
         self._show_chips()
         self._settled = False
         self._turn.start()
 
     def _show_chips(self) -> None:
         if self._info is not None:
-            title = self._virtual_title if self.field.virtual else None
-            preview = self.field.only_preview
-            self._arrangement.show_chips(self.panes, self._real_title, title, preview)
+            self._arrangement.show_chips(self.panes, self._titles())
+
+    def _titles(self) -> Titles:
+        return Titles(
+            self._real_title,
+            self._virtual_title if self.field.virtual else None,
+            self._reference_title if self.field.reference else None,
+            self.field.only_preview,
+        )
 
     def _place_minimap(self) -> None:
         margin = round(MARGIN_PX)
@@ -298,20 +323,19 @@ class ViewArea(QWidget):
         self.minimap.show_view(view)
 
     def _set_smooth(self, smooth: bool) -> None:
-        for pane in self.panes:
-            pane.real.set_smooth(smooth)
-            pane.virtual.set_smooth(smooth)
+        for layer in self._layers():
+            layer.set_smooth(smooth)
 
     @Slot(bool)
     def _on_changed(self, tiles_came: bool) -> None:
         for pane in self.panes:
-            pane.real.set_feeds(self.field.real)
-            pane.virtual.set_feeds(self.field.virtual)
-            pane.real.set_damage(self.field.damage)
-            pane.virtual.set_damage(self.field.damage)
-            if tiles_came:
-                pane.real.update()
-                pane.virtual.update()
+            for picture, layer in pane.layers.items():
+                layer.set_feeds(self.field.stack(picture))
+                if picture is not Picture.REFERENCE:  # whose damage lies elsewhere
+                    layer.set_damage(self.field.damage)
+        if tiles_came:
+            for layer in self._layers():
+                layer.update()
         self._show_chips()
         if self.field.waiting:
             self._settled = False
@@ -329,12 +353,15 @@ class ViewArea(QWidget):
             self._settled = True
             self.settled.emit()
 
-    def _on_cursor_in_first(self, x: float, y: float) -> None:
-        self.panes[1].point_at(x, y)
-        self.cursor_moved.emit(x, y)
+    def _layers(self) -> Iterator[TileLayer]:
+        for pane in self.panes:
+            yield from pane.layers.values()
 
-    def _on_cursor_in_second(self, x: float, y: float) -> None:
-        self.panes[0].point_at(x, y)
+    def _on_cursor(self, over: Pane, x: float, y: float) -> None:
+        """Mark in the other panes what the cursor is over in one."""
+        for pane in self.panes:
+            if pane is not over:
+                pane.point_at(x, y)
         self.cursor_moved.emit(x, y)
 
     @Slot()

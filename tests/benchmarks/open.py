@@ -26,6 +26,7 @@ from PySide6.QtWidgets import QApplication
 from stainapp.slides.opening import open_slide
 from stainapp.slides.reader import SlideReader
 from stainapp.tiles.grid import TileGrid
+from stainapp.ui.picture import Picture
 from stainapp.ui.view_area import Layout, ViewArea
 from tests.benchmarks.measure import Figure, by_turns, median, p95, ratio, real_slide, run
 
@@ -85,7 +86,8 @@ def first_view(path: Path, rounds: int) -> list[Figure]:
         view.show_slide(reader, "")
         view.fit()
         pane = view.panes[0]
-        while not pane.real.feeds or not pane.real._keys or pane.real.incomplete:
+        real = pane.layers[Picture.REAL]
+        while not real.feeds or not real._keys or real.incomplete:
             QCoreApplication.processEvents(QEventLoop.ProcessEventsFlag.WaitForMoreEvents)
         pane.viewport().repaint()
         taken = time.perf_counter() - start

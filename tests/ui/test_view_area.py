@@ -15,6 +15,7 @@ from stainapp.tiles.cache import TileCache
 from stainapp.ui.camera import magnification
 from stainapp.ui.feeds import TileFeed
 from stainapp.ui.pane_marks import BADGE, PREVIEW
+from stainapp.ui.picture import Picture
 from stainapp.ui.view_area import Layout, ViewArea
 from tests.ui.fakes import BLUE, GREEN, ROSE, PlainSlide, PositionSlide
 
@@ -44,6 +45,12 @@ class Stage:
         with self.qtbot.waitSignal(self.view.settled, timeout=10_000):
             self.view.show_virtual(virtual, feed, title)
         return feed
+
+    def show_three(self) -> None:
+        self.show(PlainSlide(ROSE))
+        self.show_virtual(PlainSlide(BLUE, "virtual"))
+        self.view.show_reference(PlainSlide(GREEN, "reference"), "PAS  next section")
+        self.settle()
 
     def settle(self) -> None:
         self.qtbot.waitSignal(self.view.settled, timeout=10_000).wait()
@@ -101,6 +108,78 @@ def test_each_layout_puts_real_and_virtual_in_their_place(
     words = stage.words(0) + stage.words(1) * (layout is Layout.SIDE_BY_SIDE)
     assert "PAS  model" in words
     assert BADGE in words
+
+
+@pytest.mark.parametrize(
+    ("hidden", "colours"),
+    [
+        ((), [ROSE, BLUE, GREEN]),
+        ((Picture.REAL,), [BLUE, GREEN]),
+        ((Picture.VIRTUAL,), [ROSE, GREEN]),
+        ((Picture.REFERENCE,), [ROSE, BLUE]),
+    ],
+)
+def test_any_two_or_three_pictures_stand_side_by_side(
+    stage: Stage, hidden: tuple[Picture, ...], colours: list[tuple[int, ...]]
+) -> None:
+    stage.show_three()
+    stage.view.set_layout(Layout.SIDE_BY_SIDE)
+    for picture in hidden:
+        stage.view.set_visible(picture, False)
+    stage.settle()
+
+    shown = stage.picture()
+    middles = [round(600 * (n + 0.5) / len(colours)) for n in range(len(colours))]
+    assert [tuple(shown[200, x].tolist()) for x in middles] == colours
+
+
+def test_curtain_and_fade_set_the_virtual_stain_against_the_reference(stage: Stage) -> None:
+    stage.show_three()
+    stage.view.set_layout(Layout.CURTAIN)
+    stage.settle()
+    parted = stage.colours()
+    stage.view.set_layout(Layout.FADE)
+    stage.view.set_fade(0.5)
+
+    assert parted == (BLUE, GREEN)
+    half = [(a + b) / 2 for a, b in zip(BLUE, GREEN, strict=True)]
+    assert stage.colours()[0] == pytest.approx(half, abs=2)
+    words = stage.words()
+    assert BADGE in words
+    assert "registered" in words
+
+
+def test_a_reference_that_is_not_seen_is_not_read(stage: Stage) -> None:
+    stage.show(PlainSlide(ROSE))
+    stage.view.set_visible(Picture.REFERENCE, False)
+    reference = PlainSlide(GREEN, "reference")
+    stage.view.show_reference(reference, "PAS  next section")
+    stage.settle()
+    hidden = list(reference.reads)
+    stage.view.set_visible(Picture.REFERENCE, True)
+    stage.settle()
+
+    assert hidden == []
+    assert reference.reads
+    assert stage.colours() == (GREEN, GREEN)
+
+
+def test_a_reference_goes_when_it_is_taken_away_or_the_slide_changes(stage: Stage) -> None:
+    stage.show_three()
+    stage.view.show_reference(None)
+    stage.settle()
+    assert "registered" not in stage.words()
+
+    stage.view.show_reference(PlainSlide(GREEN, "reference"), "PAS")
+    stage.show(PlainSlide(ROSE, "another"))
+    assert stage.view.field.reference == ()
+
+
+def test_a_reference_in_another_frame_is_refused(stage: Stage) -> None:
+    stage.show(PlainSlide(ROSE))
+
+    with pytest.raises(ValueError, match="levels"):
+        stage.view.show_reference(PlainSlide(GREEN, "other", (Level(300, 200, 1.0),)), "PAS")
 
 
 def test_fading_mixes_both_by_the_opacity(qtbot: QtBot, stage: Stage) -> None:
