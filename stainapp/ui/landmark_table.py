@@ -58,9 +58,9 @@ class LandmarkTable(QTableWidget):
             mpp: of the fixed slide; None: lengths are in pixels.
         """
         unit = "px" if mpp is None else "µm"
-        self.setHorizontalHeaderLabels(["Pair", f"Off now, {unit}", f"Off others, {unit}"])
+        self.setHorizontalHeaderLabels(["Pair", f"Off, {unit}", f"Off the others, {unit}"])
         for column, words in (
-            (NOW, "From where the registration puts it"),
+            (NOW, "From where the registration puts it; it was made to fit those it used"),
             (OTHERS, "From where the other pairs expect it"),
         ):
             heading = self.horizontalHeaderItem(column)
@@ -74,7 +74,8 @@ class LandmarkTable(QTableWidget):
             self.setItem(row, NUMBER, number)
             found = known.get(pair.number)
             if found is not None:
-                cells = [_length(px, mpp) for px in (found.transform_px, found.others_px)]
+                now = "used" if found.used else _length(found.transform_px, mpp)
+                cells = [now, _length(found.others_px, mpp)]
             else:
                 cells = ["proposed" if pair.proposed else "half", ""]
             for column, text in zip((NOW, OTHERS), cells, strict=True):

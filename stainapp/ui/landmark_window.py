@@ -32,11 +32,12 @@ from stainapp.ui.landmark_words import (
     residuals_of,
 )
 from stainapp.ui.linked_views import LinkedViews
-from stainapp.ui.notice_bar import NoticeBar
-from stainapp.ui.reference import CANCEL, REJECT, RESTORE, Reference
+from stainapp.ui.notice_bar import Notice, NoticeBar
+from stainapp.ui.reference import Reference
+from stainapp.ui.reference_words import CANCEL, REJECT, RESTORE
 from stainapp.ui.view_area import Layout, ViewArea
 
-PANEL_WIDTH_PX = 270
+PANEL_WIDTH_PX = 300
 TURN = 15.0
 BUTTONS = {REJECT: "Reject", RESTORE: "Take it back", CANCEL: "Cancel"}
 
@@ -109,6 +110,7 @@ class LandmarkWindow(QWidget):
             self._closed = True
             self._reference.changed.disconnect(self._on_reference)
             self._reference.news.disconnect(self.notices.show_notice)
+            self._reference.failed.disconnect(self._on_refused)
             for view in self.views.values():
                 view.close_feeds()
             self.closed.emit()
@@ -159,6 +161,7 @@ class LandmarkWindow(QWidget):
         self.landmarks.placed.connect(self._on_placed)
         self._reference.changed.connect(self._on_reference)
         self._reference.news.connect(self.notices.show_notice)
+        self._reference.failed.connect(self._on_refused)
         self.table.chosen.connect(self._go_to)
         for button, what in (
             (self.register, self._on_register),
@@ -289,6 +292,9 @@ class LandmarkWindow(QWidget):
         self._reference.use_points(
             *points_of(self.landmarks.pairs), mirrored=self.mirrored.isChecked()
         )
+
+    def _on_refused(self, sentence: str) -> None:
+        self.notices.show_notice(Notice(sentence))
 
     def _say(self, sentence: str) -> None:
         self.failed.emit(sentence)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stainapp.registration.pair_residuals import contradicted, misses_px, others_expect_px
 from stainapp.registration.pairs import Pair, Pairs, half_placed, points_of, whole
-from stainapp.registration.residuals import contradicted, misses_px, others_expect_px
 from stainapp.registration.transform import Transform
 
 FEWEST_TO_REGISTER, FEWEST_TO_REFINE = 2, 3
@@ -19,6 +19,8 @@ class Residual:
     number: int
     transform_px: float
     """From where the transform puts it."""
+    used: bool
+    """Whether the transform was made to fit it, so that this says nothing."""
     others_px: float
     """From where the other pairs expect it."""
 
@@ -30,9 +32,11 @@ def residuals_of(
     fixed, moving = points_of(pairs)
     now = np.full(len(fixed), np.nan) if transform is None else misses_px(transform, fixed, moving)
     others = others_expect_px(fixed, moving, mirrored=mirrored)
+    rows = np.column_stack([fixed, moving]).tolist()
+    used = set() if transform is None else set(transform.landmarks)
     return tuple(
-        Residual(pair.number, float(one), float(two))
-        for pair, one, two in zip(whole(pairs), now, others, strict=True)
+        Residual(pair.number, float(one), tuple(row) in used, float(two))
+        for pair, one, row, two in zip(whole(pairs), now, rows, others, strict=True)
     )
 
 

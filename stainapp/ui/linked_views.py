@@ -7,7 +7,7 @@ import numpy as np
 from PySide6.QtCore import QObject
 
 from stainapp.registration.grid import Points
-from stainapp.registration.residuals import scale_of
+from stainapp.registration.pair_residuals import scale_of
 from stainapp.registration.transform import Matrix, Transform, inverse_of
 from stainapp.ui.camera import Camera, Viewpoint
 

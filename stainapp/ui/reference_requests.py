@@ -12,7 +12,16 @@ from stainapp.ui.landmark_window import LandmarkWindow
 from stainapp.ui.main_window import MainWindow
 from stainapp.ui.open_dialog import OpenDialog
 from stainapp.ui.open_slide import OpenedSlide
-from stainapp.ui.reference import AGAIN, CANCEL, LANDMARKS, LAST, REJECT, RESTORE, Reference
+from stainapp.ui.reference import Reference
+from stainapp.ui.reference_words import (
+    AGAIN,
+    CANCEL,
+    LANDMARKS,
+    LAST,
+    NO_REFERENCE,
+    REJECT,
+    RESTORE,
+)
 from stainapp.ui.scale_dialog import NEEDED_BY_REGISTRATION, ScaleDialog
 from stainapp.ui.slide_requests import SLIDE_FILTER
 
@@ -124,7 +133,7 @@ class ReferenceRequests(QObject):
     def _place_landmarks(self) -> None:
         reference = self._reference
         if reference.fixed is None or reference.moving is None:
-            self._window.messages.say("Open a reference slide first (Compare menu).")
+            self._window.messages.say(NO_REFERENCE)
             return
         if self.landmarks is None:
             self.landmarks = LandmarkWindow(

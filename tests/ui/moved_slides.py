@@ -2,6 +2,7 @@
 
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image
 
 from stainapp.registration.transform import Matrix, Transform
 from stainapp.slides.opening import open_slide
+from stainapp.slides.reader import RgbImage
 
 FIXED, STAINED = "phantom:he:1024:3", "phantom:pas:1024:3"
 MPP = 0.5
@@ -35,10 +37,10 @@ def turned_pair(
         with_scale: whether the file says how large its pixels are.
         name: of the file.
     """
-    with closing(open_slide(STAINED)) as reader:
-        side = reader.info.width_px
-        picture = Image.fromarray(reader.read(0, 0, 0, side, side))
-        mpp = reader.info.mpp
+    fixed_path = folder / "fixed.tif"
+    _write(fixed_path, _picture(FIXED))
+    picture = Image.fromarray(_picture(STAINED))
+    side = picture.width
     large = side * 3 // 2
     matrix = _turn(degrees, side / 2, large / 2)
     back = np.linalg.inv(np.vstack([matrix, [0, 0, 1]]))[:2]
@@ -51,22 +53,31 @@ def turned_pair(
     )
     path = folder / f"{name}.{'tif' if with_scale else 'png'}"
     if with_scale:
-        assert mpp is not None
-        per_cm = 1e4 / mpp
-        tifffile.imwrite(
-            path,
-            np.asarray(moved),
-            tile=(256, 256),
-            compression="deflate",  # else all have the same size and ends, and so one identity
-            resolution=(per_cm, per_cm),
-            resolutionunit="CENTIMETER",
-        )
+        _write(path, np.asarray(moved))
     else:
         moved.save(path)
-    with closing(open_slide(FIXED)) as fixed, closing(open_slide(path)) as moving:
+    with closing(open_slide(fixed_path)) as fixed, closing(open_slide(path)) as moving:
         identity = Transform.identity(fixed.info, moving.info)
     truth = Transform(fixed=identity.fixed, moving=identity.moving, pieces=(matrix,), method="made")
-    return MovedPair(FIXED, path, truth)
+    return MovedPair(str(fixed_path), path, truth)
+
+
+@cache
+def _picture(address: str) -> RgbImage:
+    with closing(open_slide(address)) as reader:
+        return reader.read(0, 0, 0, reader.info.width_px, reader.info.height_px)
+
+
+def _write(path: Path, picture: RgbImage) -> None:
+    per_cm = 1e4 / MPP
+    tifffile.imwrite(
+        path,
+        picture,
+        tile=(256, 256),
+        compression="deflate",  # else all have the same size and ends, and so one identity
+        resolution=(per_cm, per_cm),
+        resolutionunit="CENTIMETER",
+    )
 
 
 def _turn(degrees: float, middle: float, onto: float) -> Matrix:

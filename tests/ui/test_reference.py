@@ -19,12 +19,13 @@ from stainapp.ui.app import App, ViewOptions
 from stainapp.ui.registrar import Registrar
 from stainapp.ui.scale_dialog import ScaleDialog
 from tests.ui import fake_registrar
-from tests.ui.moved_slides import FIXED, MovedPair, turned_pair
+from tests.ui.moved_slides import MovedPair, turned_pair
 
 WAIT_MS = 60_000
 """Generous: it only bounds a test that would hang."""
 
-Start = Callable[..., App]
+OTHER = "sample:ihc"
+Start = Callable[[], App]
 
 
 class Orders:
@@ -62,20 +63,18 @@ def orders(tmp_path: Path) -> Orders:
 
 
 @pytest.fixture
-def start(qtbot: QtBot, orders: Orders, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+def start(qtbot: QtBot, orders: Orders, pair: MovedPair) -> Iterator[Start]:
     """Open the window on a slide, and see that all its threads and processes end with the test."""
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     apps: list[App] = []
 
-    def start(slide: str | None = FIXED) -> App:
+    def start() -> App:
         app = App(
-            ViewOptions(slide=slide, size=(1000, 700), registrar=orders.registrar),
+            ViewOptions(slide=pair.fixed, size=(1000, 700), registrar=orders.registrar),
             replace(Settings(), theme="light"),
         )
         apps.append(app)
         app.start()
-        if slide:
-            qtbot.waitUntil(lambda: app.reference.fixed is not None, timeout=WAIT_MS)
+        qtbot.waitUntil(lambda: app.reference.fixed is not None, timeout=WAIT_MS)
         return app
 
     yield start
@@ -168,7 +167,7 @@ def test_cancelling_ends_the_process_at_once(
 
     assert app.reference.registration is None
     until(qtbot, lambda: not _lives(process))
-    assert "Not registered" in app.window.notices.text.text()
+    assert "not registered" in app.window.notices.text.text()
     assert app.reference.moving is not None
     assert not kept.transform_path(*_identities(app)).exists()
 
@@ -256,8 +255,8 @@ def test_another_slide_lets_go_of_the_reference(
     app = start()
     registered(app, pair, orders, qtbot)
 
-    app.current.open("phantom:dab:1024:1")
-    until(qtbot, lambda: app.window.windowTitle().startswith("phantom:dab"))
+    app.current.open(OTHER)
+    until(qtbot, lambda: app.window.windowTitle().startswith("ihc"))
 
     assert app.reference.moving is None
     assert app.reference.warped is None
@@ -293,7 +292,7 @@ def test_of_two_references_chosen_in_a_row_the_last_one_wins(
     assert app.reference.moving.name == "other.tif"
     orders.finish_with(other.transform)
     until(qtbot, lambda: app.reference.transform is not None)
-    assert orders.asked[1:3] == [FIXED, str(other.moving)]
+    assert orders.asked[1:3] == [pair.fixed, str(other.moving)]
 
 
 def test_a_slide_changed_while_its_reference_opens_gets_none(
@@ -302,8 +301,8 @@ def test_a_slide_changed_while_its_reference_opens_gets_none(
     app = start()
 
     app.reference.open(str(pair.moving))
-    app.current.open("phantom:dab:1024:1")
-    until(qtbot, lambda: app.window.windowTitle().startswith("phantom:dab"))
+    app.current.open(OTHER)
+    until(qtbot, lambda: app.window.windowTitle().startswith("ihc"))
 
     assert app.reference.moving is None or app.reference.fixed is app.current.slide
     assert app.reference.registration is None
