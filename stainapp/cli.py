@@ -82,6 +82,7 @@ def _add_view(to: "Subparsers") -> None:
     view.add_argument("slide", nargs="?", help="a slide, phantom:he:8000:7 or sample:ihc")
     view.add_argument("--mpp", type=_positive, help="micrometres per level-0 pixel")
     view.add_argument("--model", metavar="ID", help="show this virtual stain")
+    view.add_argument("--reference", metavar="SLIDE", help="lay this real slide over the first")
     view.add_argument("--template", type=Path, metavar="IMAGE", help="normalise to this image")
     view.add_argument(
         "--layout", choices=("single", "side-by-side", "curtain", "fade"), help="panes"

@@ -53,6 +53,8 @@ class ViewOptions:
     slide: str | None = None
     mpp: float | None = None
     model: str | None = None
+    reference: str | None = None
+    """A slide to lay over the first."""
     template: Path | None = None
     layout: str | None = None
     at: tuple[float, float] | None = None
@@ -116,6 +118,7 @@ class App(QObject):
             self.train,
             self.reference,
         )
+        self.requests.reference.asks_scale = options.screenshot is None
         self._closed = False
         self._connect()
         self._set_out()
@@ -255,6 +258,8 @@ class App(QObject):
             self.view.rotate_by(options.rotate)
         if options.model is not None:
             self._start_model(options.model, options.template)
+        if options.reference is not None:
+            self.reference.open(options.reference)
 
     def _on_retired(self, reader: SlideReader) -> None:
         self.service.when_idle(reader.close)
@@ -353,6 +358,7 @@ def run_app(options: ViewOptions) -> int:
             app.view,
             app.current,
             app.virtual,
+            app.reference,
             options.screenshot,
             options.wait_s,
             slide_expected=options.slide is not None,

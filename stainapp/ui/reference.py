@@ -10,7 +10,6 @@ from PySide6.QtCore import QObject, Signal
 from stainapp.errors import RegistrationError, StainAppError
 from stainapp.registration import kept
 from stainapp.registration.grid import Points
-from stainapp.registration.landmarks import from_points, refined
 from stainapp.registration.transform import Transform
 from stainapp.registration.warped_slide import WarpedSlide
 from stainapp.settings import save_note
@@ -199,13 +198,13 @@ class Reference(QObject):
     def refine(self, fixed: Points, moving: Points) -> None:
         """Correct the transform by landmarks."""
         if self.transform is not None:
-            self._take(partial(refined, self.transform, fixed, moving))
+            self._take(partial(_refined, self.transform, fixed, moving))
 
     def use_points(self, fixed: Points, moving: Points, *, mirrored: bool = False) -> None:
         """Lay the slides over each other by landmarks alone."""
         if self.fixed is not None and self.moving is not None:
             infos = self.fixed.reader.info, self.moving.reader.info
-            self._take(partial(from_points, *infos, fixed, moving, mirrored=mirrored))
+            self._take(partial(_from_points, *infos, fixed, moving, mirrored))
 
     def load(self, path: Path) -> None:
         """Read a transform from a file and use it."""
@@ -347,6 +346,23 @@ def _load(address: str, fixed: SlideInfo) -> _Loaded:
         return _Loaded(slide, Transform.read(path) if path.exists() else None)
     except RegistrationError as error:
         return _Loaded(slide, None, str(error))
+
+
+# scipy's interpolation takes as long to import as half the window: on the thread, when needed.
+
+
+def _refined(transform: Transform, fixed: Points, moving: Points) -> Transform:
+    from stainapp.registration.landmarks import refined
+
+    return refined(transform, fixed, moving)
+
+
+def _from_points(
+    fixed_info: SlideInfo, moving_info: SlideInfo, fixed: Points, moving: Points, mirrored: bool
+) -> Transform:
+    from stainapp.registration.landmarks import from_points
+
+    return from_points(fixed_info, moving_info, fixed, moving, mirrored=mirrored)
 
 
 def _same(one: OpenedSlide, two: OpenedSlide) -> bool:

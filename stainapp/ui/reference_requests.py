@@ -52,6 +52,8 @@ class ReferenceRequests(QObject):
         self._background = background
         self._dialogs = dialogs
         self.landmarks: LandmarkWindow | None = None
+        self.asks_scale = True
+        """Whether somebody is there to be asked."""
         self.answers: Mapping[str, Callable[[], object]] = {
             "open-reference": self._open,
             LAST: self._open_last,
@@ -121,6 +123,9 @@ class ReferenceRequests(QObject):
             self._reference.open(fixed.note.reference)
 
     def _ask_scale(self, slide: OpenedSlide) -> None:
+        if not self.asks_scale:
+            self._go_on_without_scale()
+            return
         dialog = ScaleDialog(slide, self._window, needed_by=NEEDED_BY_REGISTRATION)
         dialog.scale_set.connect(self._reference.set_moving_mpp)
         dialog.rejected.connect(self._go_on_without_scale)

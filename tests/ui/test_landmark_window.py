@@ -96,6 +96,12 @@ def place(window: LandmarkWindow, pair: MovedPair, places: tuple[Place, ...]) ->
         window.landmarks.place("moving", partner(pair, one))
 
 
+def cell(window: LandmarkWindow, row: int, column: int) -> str:
+    item = window.table.item(row, column)
+    assert item is not None
+    return item.text()
+
+
 def path_of(window: LandmarkWindow) -> Path:
     slides = window._slides
     return kept.landmarks_path(*(slides[s].reader.info.identity for s in ("fixed", "moving")))
@@ -240,7 +246,7 @@ def test_three_pairs_alone_lay_the_slides_over_each_other(
     assert found == pytest.approx(truth, abs=0.01)
     assert app.reference.warped is not None
     until(qtbot, kept.transform_path(*_identities(app)).exists)
-    assert window.table.item(0, 1).text() == "used"
+    assert cell(window, 0, 1) == "used"
 
 
 def test_a_transform_that_is_off_is_refined_by_landmarks(
@@ -257,7 +263,7 @@ def test_a_transform_that_is_off_is_refined_by_landmarks(
         window.landmarks.end_drag()
     mpp = window._slides["fixed"].reader.info.mpp
     assert mpp is not None
-    assert float(window.table.item(0, 1).text()) == pytest.approx(15 * mpp, abs=0.5)
+    assert float(cell(window, 0, 1)) == pytest.approx(15 * mpp, abs=0.5)
 
     window.refine.click()
     until(qtbot, lambda: app.reference.transform and app.reference.transform.landmarks)
@@ -279,7 +285,7 @@ def test_with_a_transform_a_click_proposes_the_partner(
     assert made.fixed is not None
     assert made.proposed == "moving"
     assert made.moving == pytest.approx(partner(pair, made.fixed))
-    assert window.table.item(0, 1).text() == "proposed"
+    assert cell(window, 0, 1) == "proposed"
     assert "press Enter" in window.hint.text()
     QTest.keyClick(window.views["fixed"].panes[0], Qt.Key.Key_Return)
     assert window.landmarks.pairs[0].whole
@@ -321,7 +327,7 @@ def test_landmarks_that_contradict_each_other_are_refused_in_their_window(
     window.landmarks.place("moving", (20.0, 20.0))
 
     window.alone.click()
-    until(qtbot, lambda: window.notices.isVisible())
+    until(qtbot, window.notices.isVisible)
 
     assert "same point" in window.notices.text.text()
     assert app.reference.transform is None
