@@ -58,7 +58,7 @@ class LandmarkTable(QTableWidget):
             mpp: of the fixed slide; None: lengths are in pixels.
         """
         unit = "px" if mpp is None else "µm"
-        self.setHorizontalHeaderLabels(["Pair", f"Off, {unit}", f"Off the others, {unit}"])
+        self.setHorizontalHeaderLabels(["Pair", f"Off, {unit}", f"Others, {unit}"])
         for column, words in (
             (NOW, "From where the registration puts it; it was made to fit those it used"),
             (OTHERS, "From where the other pairs expect it"),
