@@ -1,0 +1,93 @@
+"""What is left after the pieces lie right: a smooth displacement, from coarse to fine.
+
+Demons with symmetric forces (Vercauteren et al., "Diffeomorphic demons", NeuroImage 45:S61-S72,
+2009), as SimpleITK has them, on locally normalised densities; Gaussian smoothing of the update
+and of the field is the regularisation.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import SimpleITK as sitk  # noqa: N813 - its own custom
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter, map_coordinates
+
+from stainapp.registration.view import Density, averaged, normalised
+
+Field = NDArray[np.float32]
+"""(2, rows, columns): x and y displacement at each pixel of a view, in its pixels."""
+
+LEVELS = ((8, 100), (4, 80), (2, 50))
+"""Reduction of the view, and iterations."""
+FIELD_PX, UPDATE_PX = 1.5, 1.0
+"""Standard deviations of the smoothing, in pixels of the level."""
+NORMALISED_OVER_PX = 12.0
+"""Window of the local normalisation, in pixels of the view."""
+STEEPEST = 0.6
+
+
+def deformation(
+    fixed: Density,
+    warped: Callable[[Field], Density],
+    step: Callable[[], None],
+) -> Field:
+    """Find the displacement that lays a moving picture over a fixed one.
+
+    Args:
+        fixed: (rows, columns) density.
+        warped: gives the moving density under a displacement, in the same pixels.
+        step: called between levels; raises to stop.
+    """
+    field: Field = np.zeros((2, *fixed.shape), np.float32)
+    target = normalised(fixed, NORMALISED_OVER_PX)
+    for factor, iterations in LEVELS:
+        if min(fixed.shape) // factor < 16:
+            continue
+        source = normalised(warped(field), NORMALISED_OVER_PX)
+        found = _demons(_reduced(target, factor), _reduced(source, factor), iterations)
+        field = composed(_enlarged(found, factor, fixed.shape), field)
+        step()
+    return unfolded(field)
+
+
+def composed(outer: Field, inner: Field) -> Field:
+    """Return the displacement of going ``outer`` first and ``inner`` from there."""
+    there = np.indices(outer.shape[1:], np.float32)[::-1] + outer
+    moved = [map_coordinates(c, there[::-1], order=1, mode="nearest") for c in inner]
+    return np.asarray(outer + np.stack(moved), np.float32)
+
+
+def unfolded(field: Field) -> Field:
+    """Smooth a displacement until it is safely invertible."""
+    sigma = 1.0
+    while _steepness(field) > STEEPEST:
+        field = np.stack([gaussian_filter(c, sigma, mode="nearest") for c in field])
+        sigma *= 1.3
+    return field
+
+
+def _demons(target: Density, source: Density, iterations: int) -> Field:
+    demons = sitk.FastSymmetricForcesDemonsRegistrationFilter()
+    demons.SetNumberOfIterations(iterations)
+    demons.SetStandardDeviations(FIELD_PX)
+    demons.SmoothDisplacementFieldOn()
+    demons.SmoothUpdateFieldOn()
+    demons.SetUpdateFieldStandardDeviations(UPDATE_PX)
+    found = demons.Execute(sitk.GetImageFromArray(target), sitk.GetImageFromArray(source))
+    values = sitk.GetArrayFromImage(found)
+    return np.ascontiguousarray(np.moveaxis(values, 2, 0), np.float32)
+
+
+def _reduced(image: Density, factor: int) -> Density:
+    return np.ascontiguousarray(averaged(gaussian_filter(image, factor / 3), factor))
+
+
+def _enlarged(field: Field, factor: int, shape: tuple[int, ...]) -> Field:
+    """Return the field at ``factor`` times as many pixels, its values in these."""
+    where = (np.indices(shape, np.float32) + 0.5) / factor - 0.5
+    fine = [map_coordinates(c, where, order=1, mode="nearest") for c in field]
+    return np.asarray(factor * np.stack(fine), np.float32)
+
+
+def _steepness(field: Field) -> float:
+    return max(float(np.hypot(*np.diff(field, axis=axis)).max()) for axis in (1, 2))
