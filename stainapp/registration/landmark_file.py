@@ -3,12 +3,14 @@
 import csv
 import io
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 from stainapp.errors import RegionError, RegistrationError
-from stainapp.registration.pairs import Pair, Pairs, Place
+from stainapp.registration.pairs import Pair, Pairs, Place, whole
 from stainapp.session.atomic_file import write_atomically
 
+POINTS_HEADER = ("fixed x", "fixed y", "moving x", "moving y")
 HEADER = ("number", "fixed_x", "fixed_y", "moving_x", "moving_y")
 LARGEST_BYTES = 4 << 20
 
@@ -19,17 +21,23 @@ def write_pairs(pairs: Pairs, path: Path) -> None:
     Raises:
         RegistrationError: it cannot be written there.
     """
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(HEADER)
+    lines = [HEADER]
     for pair in pairs:
         sides = (("fixed", pair.fixed), ("moving", pair.moving))
         places = [None if pair.proposed == side else place for side, place in sides]
-        rows.writerow([pair.number, *(cell for place in places for cell in _cells(place))])
-    try:
-        write_atomically(path, text.getvalue().encode())
-    except RegionError as error:
-        raise RegistrationError(str(error)) from error
+        lines.append((str(pair.number), *_cells(places[0]), *_cells(places[1])))
+    _write(lines, path)
+
+
+def write_points(pairs: Pairs, path: Path) -> None:
+    """Write the pairs that count as `stainapp register` takes them: four numbers a line.
+
+    Raises:
+        RegistrationError: it cannot be written there.
+    """
+    lines = [POINTS_HEADER]
+    lines += [(*_cells(pair.fixed), *_cells(pair.moving)) for pair in whole(pairs)]
+    _write(lines, path)
 
 
 def read_pairs(path: Path) -> Pairs:
@@ -61,6 +69,15 @@ def read_pairs(path: Path) -> Pairs:
             ) from error
         pairs[pair.number] = pair
     return tuple(pairs.values())
+
+
+def _write(lines: Sequence[tuple[str, ...]], path: Path) -> None:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(lines)
+    try:
+        write_atomically(path, text.getvalue().encode())
+    except RegionError as error:
+        raise RegistrationError(str(error)) from error
 
 
 def _pair(row: dict[str, str]) -> Pair:

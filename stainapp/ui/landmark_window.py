@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from stainapp.registration import kept
-from stainapp.registration.landmark_file import read_pairs, write_pairs
+from stainapp.registration.landmark_file import read_pairs, write_pairs, write_points
 from stainapp.registration.pairs import SIDES, Pair, Pairs, Place, Side, other, points_of
 from stainapp.ui.background import Background
 from stainapp.ui.landmark_hand import LandmarkHand
@@ -275,10 +275,11 @@ class LandmarkWindow(QWidget):
 
     def _on_register(self) -> None:
         """Register from a file of the pairs that count, which so is there before the process."""
-        counted = tuple(pair for pair in self.landmarks.pairs if pair.whole)
         start = self._path.with_suffix(".start.csv")
         self._background.run(
-            partial(write_pairs, counted, start), partial(self._begin, start), self._say
+            partial(write_points, self.landmarks.pairs, start),
+            partial(self._begin, start),
+            self._say,
         )
 
     def _begin(self, start: Path, _: object) -> None:

@@ -222,7 +222,9 @@ def test_two_pairs_start_a_registration_in_the_process(
     until(qtbot, (orders.folder / fake_registrar.ASKED).exists)
     assert not window.register.isEnabled()
     start = Path(orders.asked[orders.asked.index("--start") + 1])
-    assert [one.fixed for one in read_pairs(start)] == list(PLACES[:2])
+    rows = np.loadtxt(start, delimiter=",", skiprows=1)
+    assert rows[:, :2].tolist() == [list(one) for one in PLACES[:2]]
+    assert rows[:, 2:] == pytest.approx(pair.transform.to_moving(rows[:, :2]), abs=1e-3)
     orders.finish_with(pair.transform)
     until(qtbot, lambda: app.reference.transform is not None)
 
