@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stainapp import __version__, commands, training_commands
+from stainapp import __version__, commands, registration_commands, training_commands
 from stainapp.commands import DONE, FAILED, MISUSED, complain
 from stainapp.errors import StainAppError
 
@@ -67,6 +67,7 @@ def _parser() -> tuple[argparse.ArgumentParser, set[str]]:
         _add_info,
         _add_models,
         _add_stain,
+        _add_register,
         _add_train,
         _add_distil,
         _add_evaluate,
@@ -171,6 +172,36 @@ def _add_stain(to: "Subparsers") -> None:
     stain.add_argument("--resume", action="store_true", help="go on where an export stopped")
     stain.add_argument("--overwrite", action="store_true", help="replace files that exist")
     stain.set_defaults(run=commands.stain)
+
+
+def _add_register(to: "Subparsers") -> None:
+    register = to.add_parser("register", help="lay a slide over another of the same block")
+    register.add_argument("fixed", metavar="FIXED", help="the slide that stays")
+    register.add_argument("moving", metavar="MOVING", help="the slide laid over it")
+    register.add_argument("-o", "--output", required=True, type=Path, metavar="JSON")
+    register.add_argument(
+        "--map",
+        type=Path,
+        metavar="CSV",
+        help="x,y on the moving slide; x,y,error_um on the fixed one go to JSON's name with "
+        ".points.csv",
+    )
+    register.add_argument(
+        "--landmarks",
+        type=Path,
+        metavar="CSV",
+        help="matched points to go through: fixed x,fixed y,moving x,moving y",
+    )
+    register.add_argument(
+        "--only-landmarks", action="store_true", help="go by the landmarks, and by nothing else"
+    )
+    register.add_argument(
+        "--start", type=Path, metavar="CSV", help="two such rows that tell where it about lies"
+    )
+    register.add_argument("--fixed-mpp", type=_positive, metavar="M", help="scale of FIXED")
+    register.add_argument("--moving-mpp", type=_positive, metavar="M", help="scale of MOVING")
+    register.add_argument("--json", action="store_true")
+    register.set_defaults(run=registration_commands.register)
 
 
 def _add_strength(to: argparse.ArgumentParser) -> None:

@@ -185,7 +185,7 @@ def stain(args: argparse.Namespace) -> int:
         return MISUSED
     choices = ExportChoices(args.compression, args.resume, args.overwrite)
     failures = 0
-    with _cancelled_by_signals() as token:
+    with cancelled_by_signals() as token:
         for slide in args.slides:
             target = target_for(slide, model.card.id, args.output, several=several)
             job = StainJob(
@@ -251,7 +251,7 @@ def doctor(args: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _cancelled_by_signals() -> Iterator[CancelToken]:
+def cancelled_by_signals() -> Iterator[CancelToken]:
     """Turn Ctrl-C and SIGTERM into a request to stop; a second one ends the program at once."""
     token = CancelToken()
 

@@ -5,12 +5,14 @@ descent from coarse to fine. Physical space is level-0 pixels, so its maps are o
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk  # noqa: N813 - its own custom
+from numpy.typing import NDArray
 
 from stainapp.registration.transform import Matrix
-from stainapp.registration.view import Density, View
+from stainapp.registration.view import View
 from stainapp.slides.tissue import Mask
 
 MARGIN_SHARE = 0.2
@@ -81,7 +83,7 @@ def _searched(
     return start
 
 
-def _image(values: Density | Mask, cell_px: float, corner: tuple[float, float]) -> sitk.Image:
+def _image(values: NDArray[Any], cell_px: float, corner: tuple[float, float]) -> sitk.Image:
     image = sitk.GetImageFromArray(np.ascontiguousarray(values))
     image.SetSpacing((cell_px, cell_px))
     image.SetOrigin(corner)

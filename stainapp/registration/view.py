@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,15 +70,16 @@ def view_of(reader: SlideReader, cell_px: float) -> View:
     light = np.linspace(0, 1, 256, dtype=np.float32) if is_dark_field(small) else table
     density = _resized(Image.fromarray(light[absorbed]), (columns, rows), box)
     tissue = mask_of(small)
-    glass = np.median(density[~tissue]) if (~tissue).any() else 0.0
-    return View((density - glass).astype(np.float32), tissue, cell_px)
+    glass = float(np.median(density[~tissue])) if (~tissue).any() else 0.0
+    return View(np.asarray(density - glass, np.float32), tissue, cell_px)
 
 
 def averaged(image: Density, factor: int) -> Density:
     """Average squares of ``factor`` pixels."""
     rows, columns = (side // factor for side in image.shape)
     whole = image[: rows * factor, : columns * factor]
-    return whole.reshape(rows, factor, columns, factor).mean(axis=(1, 3), dtype=np.float32)
+    squares = whole.reshape(rows, factor, columns, factor)
+    return np.asarray(squares.mean(axis=(1, 3), dtype=np.float32))
 
 
 def normalised(density: Density, reach: float, floor: float = 0.02) -> Density:
@@ -96,5 +98,5 @@ def normalised(density: Density, reach: float, floor: float = 0.02) -> Density:
 
 def _resized(
     image: Image.Image, size: tuple[int, int], box: tuple[float, float, float, float]
-) -> NDArray[np.generic]:
+) -> NDArray[Any]:
     return np.asarray(image.resize(size, Image.Resampling.BOX, box))
