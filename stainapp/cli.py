@@ -198,9 +198,17 @@ def _add_register(to: "Subparsers") -> None:
     register.add_argument(
         "--start", type=Path, metavar="CSV", help="two such rows that tell where it about lies"
     )
+    register.add_argument(
+        "--mirrored",
+        action="store_true",
+        help="MOVING lies upside down, which two rows cannot tell",
+    )
     register.add_argument("--fixed-mpp", type=_positive, metavar="M", help="scale of FIXED")
     register.add_argument("--moving-mpp", type=_positive, metavar="M", help="scale of MOVING")
     register.add_argument("--json", action="store_true")
+    register.add_argument(
+        "--progress-json", action="store_true", help="progress and outcome as JSON lines"
+    )
     register.set_defaults(run=registration_commands.register)
 
 
