@@ -91,6 +91,7 @@ def _add_view(to: "Subparsers") -> None:
     view.add_argument("slide", nargs="?", help="a slide, phantom:he:8000:7 or sample:ihc")
     view.add_argument("--mpp", type=_positive, help="micrometres per level-0 pixel")
     view.add_argument("--model", metavar="ID", help="show this virtual stain")
+    view.add_argument("--reference", metavar="SLIDE", help="lay this real slide over the first")
     view.add_argument("--template", type=Path, metavar="IMAGE", help="normalise to this image")
     view.add_argument(
         "--layout", choices=("single", "side-by-side", "curtain", "fade"), help="panes"
@@ -266,9 +267,17 @@ def _add_register(to: "Subparsers") -> None:
     register.add_argument(
         "--start", type=Path, metavar="CSV", help="two such rows that tell where it about lies"
     )
+    register.add_argument(
+        "--mirrored",
+        action="store_true",
+        help="MOVING lies upside down, which two rows cannot tell",
+    )
     register.add_argument("--fixed-mpp", type=_positive, metavar="M", help="scale of FIXED")
     register.add_argument("--moving-mpp", type=_positive, metavar="M", help="scale of MOVING")
     register.add_argument("--json", action="store_true")
+    register.add_argument(
+        "--progress-json", action="store_true", help="progress and outcome as JSON lines"
+    )
     register.set_defaults(run=registration_commands.register)
 
 

@@ -42,6 +42,7 @@ def view(args: argparse.Namespace) -> int:
             slide=args.slide,
             mpp=args.mpp,
             model=args.model,
+            reference=args.reference,
             template=args.template,
             layout=args.layout,
             at=args.at,

@@ -37,7 +37,9 @@ def register(args: argparse.Namespace) -> int:
     if to_map is not None:
         target = args.output.with_suffix(".points.csv")
         target.write_text(mapped_points(transform, to_map), encoding="utf-8", newline="")
-    if args.json:
+    if args.progress_json:
+        print(json.dumps({"event": "done", **summary(transform)}), flush=True)
+    elif args.json:
         print(json.dumps(summary(transform), indent=2, ensure_ascii=False))
     else:
         print(in_words(transform))
@@ -51,20 +53,32 @@ def _registered(
     landmarks: "Points | None",
     start: "Points | None",
 ) -> "Transform":
-    from stainapp.progress import progress_line
+    from stainapp.progress import ProgressEvents, progress_line
     from stainapp.registration.align import align
     from stainapp.registration.landmarks import from_points, refined
 
     clicked = None
     if start is not None:
-        clicked = from_points(fixed.info, moving.info, start[:, :2], start[:, 2:])
+        clicked = from_points(
+            fixed.info, moving.info, start[:, :2], start[:, 2:], mirrored=args.mirrored
+        )
     if args.only_landmarks:
         if landmarks is None:
             raise RegistrationError("--only-landmarks needs landmarks; name a file of them.")
-        return from_points(fixed.info, moving.info, landmarks[:, :2], landmarks[:, 2:])
+        return from_points(
+            fixed.info, moving.info, landmarks[:, :2], landmarks[:, 2:], mirrored=args.mirrored
+        )
     name = Path(args.moving).name
-    with cancelled_by_signals() as token, progress_line(name) as progress:
-        found = align(fixed, moving, start=clicked, token=token, progress=progress)
+    events = ProgressEvents() if args.progress_json else None
+    with cancelled_by_signals() as token, progress_line(name) as bar:
+        found = align(
+            fixed,
+            moving,
+            start=clicked,
+            token=token,
+            progress=events.report if events else bar,
+            phase=events.phase if events else lambda words: None,
+        )
     return found if landmarks is None else refined(found, landmarks[:, :2], landmarks[:, 2:])
 
 

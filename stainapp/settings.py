@@ -34,6 +34,8 @@ class Settings:
     """How panes are arranged: "single", "side-by-side", "curtain" or "fade"."""
     recent: tuple[str, ...] = ()
     """Slides opened last, newest first."""
+    references: tuple[str, ...] = ()
+    """Reference slides opened last, newest first."""
     geometry: str = ""
     """The window's place and size, as Qt saves it, in base 64."""
     docks: str = ""
@@ -49,6 +51,8 @@ class SlideNote:
     mpp: float | None = None
     """Micrometres per level-0 pixel, for a file that does not record it."""
     stain: str | None = None
+    reference: str | None = None
+    """The address of the slide that was last laid over it."""
 
 
 def home() -> Path:
@@ -62,8 +66,9 @@ def home() -> Path:
 
 def load_settings() -> Settings:
     values = _read(home() / "settings.json")
-    recent = values.get("recent")
-    values["recent"] = tuple(map(str, recent)) if isinstance(recent, list) else ()
+    for name in ("recent", "references"):
+        listed = values.get(name)
+        values[name] = tuple(map(str, listed)) if isinstance(listed, list) else ()
     return _known(Settings, values)
 
 
@@ -77,9 +82,17 @@ def with_recent(settings: Settings, slide: str) -> Settings:
     return replace(settings, recent=(slide, *others)[:RECENT_SLIDES])
 
 
+def with_reference(settings: Settings, slide: str) -> Settings:
+    """Return the settings with ``slide`` as the newest of the references."""
+    others = [path for path in settings.references if path != slide]
+    return replace(settings, references=(slide, *others)[:RECENT_SLIDES])
+
+
 def load_note(identity: str) -> SlideNote:
     """Return what is remembered of the slide with this `SlideInfo.identity`."""
     note = _known(SlideNote, _read(_note_path(identity)))
+    if not isinstance(note.reference, str):
+        note = replace(note, reference=None)
     sound = isinstance(note.mpp, float | int) and 0 < note.mpp < float("inf")
     return note if sound or note.mpp is None else replace(note, mpp=None)
 

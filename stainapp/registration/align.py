@@ -26,6 +26,7 @@ PRECISION = 1 / 32
 """Of the field that is kept, in pixels of the working view."""
 
 Progress = Callable[[int, int], None]
+Phase = Callable[[str], None]
 
 
 def align(
@@ -35,6 +36,7 @@ def align(
     start: Transform | None = None,
     token: CancelToken | None = None,
     progress: Progress = lambda done, total: None,
+    phase: Phase = lambda words: None,
 ) -> Transform:
     """Find the transform from one slide to another of the same block.
 
@@ -44,6 +46,7 @@ def align(
         start: where it about lies, such as from two clicked points, in place of the search.
         token: stops the work.
         progress: gets (steps done, steps in all).
+        phase: gets what begins now, in a few words.
 
     Raises:
         RegistrationError: there is no tissue, or nothing credible was found.
@@ -53,6 +56,7 @@ def align(
     steps = _Steps(token or CancelToken(), progress)
     cell_px, ratio = working_scale(fixed.info, moving.info)
     views = []
+    phase("reading both slides")
     for reader, cell in ((fixed, cell_px), (moving, cell_px * ratio)):
         views.append(view_of(reader, cell))
         steps.step()
@@ -63,6 +67,7 @@ def align(
         if not len(found):
             raise RegistrationError(f"{name} shows no tissue to lay over another slide.")
     steps.total = 3 + len(pieces) + len(LEVELS)
+    phase("finding where the pieces lie")
     placed = placed_pieces(scene, pieces, _only(start), steps.step)
     straight = _straight(fixed.info, moving.info, scene, placed)
 
@@ -70,8 +75,10 @@ def align(
         moved = here.centres() + np.moveaxis(field, 0, 2).reshape(-1, 2) * here.cell_px
         return sampled(there, straight.to_moving(moved)).reshape(here.shape)
 
+    phase("following how the tissue bends")
     field = deformation(here.density, warped, steps.step)
     bent = replace(straight, field=_kept(field, here, straight))
+    phase("estimating the error")
     error = error_grid(bent, here, there, _tissue(here))
     steps.step()
     return bent.with_error(error)

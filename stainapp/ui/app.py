@@ -13,16 +13,24 @@ from PySide6.QtWidgets import QApplication, QMessageBox
 
 from stainapp.errors import StainAppError
 from stainapp.models.store import default_store
-from stainapp.settings import Settings, load_settings, save_settings, with_recent
+from stainapp.settings import (
+    Settings,
+    load_settings,
+    save_settings,
+    with_recent,
+    with_reference,
+)
 from stainapp.slides.reader import SlideReader
 from stainapp.ui.background import Background
 from stainapp.ui.current_slide import CurrentSlide
 from stainapp.ui.main_window import MainWindow
 from stainapp.ui.model_list import Entry
 from stainapp.ui.open_slide import OpenedSlide
+from stainapp.ui.reference import Reference
 from stainapp.ui.region_autosave import RegionAutosave
 from stainapp.ui.region_editor import RegionEditor
 from stainapp.ui.region_hand import RegionHand
+from stainapp.ui.registrar import Registrar
 from stainapp.ui.requests import Requests
 from stainapp.ui.run_command import Trainer
 from stainapp.ui.screenshot import Screenshot
@@ -45,6 +53,8 @@ class ViewOptions:
     slide: str | None = None
     mpp: float | None = None
     model: str | None = None
+    reference: str | None = None
+    """A slide to lay over the first."""
     template: Path | None = None
     layout: str | None = None
     at: tuple[float, float] | None = None
@@ -61,6 +71,8 @@ class ViewOptions:
     size: tuple[int, int] | None = None
     trainer: Trainer = field(default_factory=Trainer)
     """The program that trains."""
+    registrar: Registrar = field(default_factory=Registrar)
+    """The program that registers."""
     screenshot: Path | None = None
     wait_s: float = 600.0
     """How long a screenshot may take before it is given up."""
@@ -89,6 +101,7 @@ class App(QObject):
         store = default_store()
         self.virtual = VirtualStain(store, self.service, self.view, self)
         self.virtual.device = usable_device(settings.device)
+        self.reference = Reference(self.background, options.registrar, self.view, self)
         self.regions = RegionEditor(self)
         self.hand = RegionHand(self.regions, self)
         self.autosave = RegionAutosave(self.regions, self.background, self)
@@ -103,7 +116,9 @@ class App(QObject):
             self.regions,
             self.hand,
             self.train,
+            self.reference,
         )
+        self.requests.reference.asks_scale = options.screenshot is None
         self._closed = False
         self._connect()
         self._set_out()
@@ -131,6 +146,7 @@ class App(QObject):
         self.train.close()
         self.service.close()
         self.view.close_feeds()
+        self.reference.close()
         self.background.close()
         self.autosave.close()
         self.regions.leave()
@@ -158,6 +174,7 @@ class App(QObject):
         current.noted.connect(window.note_slide)
         current.noted.connect(virtual.show_slide)
         current.failed.connect(self._on_failed)
+        self.reference.chosen.connect(self._on_reference_chosen)
         virtual.entries_changed.connect(window.stains.set_entries)
         virtual.shown.connect(self._on_shown)
         virtual.progress.connect(window.status.show_hint)
@@ -196,6 +213,7 @@ class App(QObject):
         window.action(f"device-{self.virtual.device.partition(':')[0]}").setChecked(True)
         window.status.show_device(self.virtual.device)
         self.requests.slide.show_recent(settings.recent)
+        self.requests.reference.show_recent(settings.references)
         self.train.recent = settings.recent
 
     def use_theme(self, theme: str) -> None:
@@ -221,6 +239,7 @@ class App(QObject):
         self.train.recent = self.settings.recent
         self.window.show_slide(slide)
         self.virtual.show_slide(slide)
+        self.reference.show_slide(slide)
         self.autosave.open(slide.reader.info.identity)
         self._on_camera()
         self._follow_options()
@@ -239,6 +258,8 @@ class App(QObject):
             self.view.rotate_by(options.rotate)
         if options.model is not None:
             self._start_model(options.model, options.template)
+        if options.reference is not None:
+            self.reference.open(options.reference)
 
     def _on_retired(self, reader: SlideReader) -> None:
         self.service.when_idle(reader.close)
@@ -255,6 +276,11 @@ class App(QObject):
     def _on_shown(self, entry: Entry | None) -> None:
         self.window.stains.show_active(entry.found.card.id if entry else "")
 
+    def _on_reference_chosen(self, address: str) -> None:
+        self.current.set_reference(address)
+        self.settings = with_reference(self.settings, address)
+        self.requests.reference.show_recent(self.settings.references)
+
     def _on_failed(self, sentence: str) -> None:
         self.window.status.show_hint("")
         self.window.messages.say(sentence)
@@ -266,6 +292,7 @@ class App(QObject):
     def _on_cursor(self, x: float, y: float) -> None:
         slide = self.current.slide
         self.window.status.show_position(x, y, slide.reader.info.mpp if slide else None)
+        self.window.status.show_error(self.reference.error_words(x, y))
 
     def _on_camera(self, *_: object) -> None:
         slide = self.current.slide
@@ -331,6 +358,7 @@ def run_app(options: ViewOptions) -> int:
             app.view,
             app.current,
             app.virtual,
+            app.reference,
             options.screenshot,
             options.wait_s,
             slide_expected=options.slide is not None,

@@ -49,6 +49,12 @@ class CurrentSlide(QObject):
             self._save(self._slide)
             self.noted.emit(self._slide)
 
+    def set_reference(self, address: str) -> None:
+        """Keep which slide was laid over this one."""
+        if self._slide is not None and self._slide.note.reference != address:
+            self._slide = self._slide.noted(replace(self._slide.note, reference=address))
+            self._save(self._slide)
+
     def set_mpp(self, mpp: float) -> None:
         """Keep the user's word on the scale, and show the slide with it."""
         if self._slide is not None:

@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
 
 from stainapp.ui.actions import ACTIONS, make_actions
 from stainapp.ui.message_bar import MessageBar
+from stainapp.ui.notice_bar import NoticeBar
 from stainapp.ui.open_slide import OpenedSlide
 from stainapp.ui.picture import Picture
 from stainapp.ui.region_panel import RegionPanel
@@ -67,6 +68,7 @@ class MainWindow(QMainWindow):
         self.setWindowTitle("stainapp")
         self.setAcceptDrops(True)
         self.messages = MessageBar(self)
+        self.notices = NoticeBar(self)
         self.slides = SlidesPanel(self)
         self.stains = StainPanel(self)
         self.regions = RegionPanel(self)
@@ -75,6 +77,8 @@ class MainWindow(QMainWindow):
         self.actions_by_name = make_actions(self, self._slots())
         self.recent = QMenu("Open &recent", self)
         self._menu("File").insertMenu(self.action("open-sample-phantom"), self.recent)
+        self.references = QMenu("Re&cent references", self)
+        self._menu("Compare").insertMenu(self.action("last-reference"), self.references)
         self.runs = QMenu("&Runs", self)
         self._menu("Train").addMenu(self.runs)
         self._lay_out()
@@ -200,6 +204,7 @@ class MainWindow(QMainWindow):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(self.messages)
+        column.addWidget(self.notices)
         column.addWidget(self.view, 1)
         self.setCentralWidget(middle)
         docks = []

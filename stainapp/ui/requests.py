@@ -13,6 +13,8 @@ from stainapp.ui.current_slide import CurrentSlide
 from stainapp.ui.dialogs import CommandDialog, TextDialog
 from stainapp.ui.main_window import MainWindow
 from stainapp.ui.open_dialog import OpenDialog
+from stainapp.ui.reference import Reference
+from stainapp.ui.reference_requests import ReferenceRequests
 from stainapp.ui.region_editor import RegionEditor
 from stainapp.ui.region_hand import RegionHand
 from stainapp.ui.region_requests import RegionRequests
@@ -37,6 +39,7 @@ class Requests(QObject):
         editor: RegionEditor,
         hand: RegionHand,
         train: TrainRequests,
+        reference: Reference,
     ) -> None:
         super().__init__(window)
         self._window = window
@@ -44,10 +47,12 @@ class Requests(QObject):
         self.slide = SlideRequests(window, current, background, self._dialogs)
         self.stain = StainRequests(window, current, virtual, background, self._dialogs)
         self.regions = RegionRequests(window, current, editor, hand, background, self._dialogs)
+        self.reference = ReferenceRequests(window, reference, background, self._dialogs)
         self._answers: dict[str, Callable[[], object]] = {
             **self.slide.answers,
             **self.stain.answers,
             **self.regions.answers,
+            **self.reference.answers,
             **train.answers,
             "commands": self._commands,
             "keys": self._keys,
@@ -73,8 +78,9 @@ class Requests(QObject):
         self._answers[name]()
 
     def close(self) -> None:
-        """Close the open dialog, which ends what it is doing."""
+        """Close the open dialog, which ends what it is doing, and the window of landmarks."""
         self._dialogs.close()
+        self.reference.close()
 
     def _commands(self) -> None:
         self._dialogs.show(CommandDialog(list(self._window.actions_by_name.values()), self._window))

@@ -7,6 +7,7 @@ from PySide6.QtCore import QObject, QTimer
 from PySide6.QtWidgets import QApplication
 
 from stainapp.ui.current_slide import CurrentSlide
+from stainapp.ui.reference import Reference
 from stainapp.ui.view_area import ViewArea
 from stainapp.ui.virtual_stain import VirtualStain
 
@@ -22,13 +23,14 @@ class Screenshot(QObject):
         view: ViewArea,
         current: CurrentSlide,
         virtual: VirtualStain,
+        reference: Reference,
         path: Path,
         wait_s: float,
         *,
         slide_expected: bool = True,
     ) -> None:
         super().__init__()
-        self._view, self._virtual = view, virtual
+        self._view, self._virtual, self._reference = view, virtual, reference
         self._path = path
         self._slide_expected = slide_expected
         self.code = 1
@@ -42,9 +44,11 @@ class Screenshot(QObject):
         self._limit.start(round(1000 * wait_s))
         view.settled.connect(self._rest.start)
         virtual.idle.connect(self._rest.start)
+        reference.changed.connect(self._rest.start)
         view.tiles_waiting.connect(self._on_waiting)
         current.failed.connect(self._give_up)
         virtual.failed.connect(self._give_up)
+        reference.failed.connect(self._give_up)
         if not slide_expected:
             self._rest.start()
 
@@ -53,7 +57,8 @@ class Screenshot(QObject):
             self._rest.stop()
 
     def _on_rest(self) -> None:
-        if self._virtual.busy or (self._slide_expected and not self._view.is_settled):
+        working = self._virtual.busy or self._reference.busy
+        if working or (self._slide_expected and not self._view.is_settled):
             return
         picture = self._view.window().grab()
         if picture.save(str(self._path)):

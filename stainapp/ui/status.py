@@ -13,6 +13,8 @@ class StatusLine:
         self._most = 0
         self.position = QLabel("", parent)
         self.scale = QLabel("", parent)
+        self.error = QLabel("", parent)
+        self.error.setToolTip("How far off the reference may be at the cursor")
         self.hint = QLabel("", parent)
         self.hint.setObjectName("quiet")
         self.damage = QLabel("", parent)
@@ -27,10 +29,12 @@ class StatusLine:
         self.scale.setMinimumWidth(150)
         bar.addWidget(self.position)
         bar.addWidget(self.scale)
+        bar.addWidget(self.error)
         bar.addWidget(self.hint, 1)
         for widget in (self.damage, self.tiles, self.progress, self.regions, self.device):
             bar.addPermanentWidget(widget)
         self.show_waiting(0)
+        self.show_error("")
 
     def show_position(self, x: float, y: float, mpp: float | None) -> None:
         """Show where the cursor is: micrometres where the scale is known, else pixels."""
@@ -38,6 +42,11 @@ class StatusLine:
             self.position.setText(f"{x:,.0f}, {y:,.0f} px")
         else:
             self.position.setText(f"{x * mpp:,.1f}, {y * mpp:,.1f} µm")
+
+    def show_error(self, words: str) -> None:
+        """Show the expected error of the registration at the cursor."""
+        self.error.setText(words)
+        self.error.setVisible(bool(words))
 
     def show_camera(self, camera: Camera, mpp: float | None, device_pixel_ratio: float) -> None:
         """Show the magnification on this screen and micrometres per screen pixel."""

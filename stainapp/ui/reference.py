@@ -1,0 +1,373 @@
+"""The reference: another real slide, opened and registered, in the frame of the open one."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+
+from stainapp.errors import RegistrationError, StainAppError
+from stainapp.registration import kept
+from stainapp.registration.grid import Points
+from stainapp.registration.transform import Transform
+from stainapp.registration.warped_slide import WarpedSlide
+from stainapp.settings import save_note
+from stainapp.slides.reader import SlideInfo
+from stainapp.ui import reference_words as words
+from stainapp.ui.background import Background
+from stainapp.ui.laid_slide import LaidSlide, ShowsReference
+from stainapp.ui.open_slide import OpenedSlide, load_slide
+from stainapp.ui.registrar import Registrar, Registration, Task
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """A reference as it comes from the thread."""
+
+    slide: OpenedSlide
+    transform: Transform | None
+    """Where it lay last time."""
+    complaint: str = ""
+
+
+class Reference(QObject):
+    """Opens one reference at a time, finds out where it lies, and remembers that."""
+
+    changed = Signal()
+    """Which reference is open, where it lies, or whether something is being done."""
+    news = Signal(object)  # Notice, or None where there is nothing to say
+    failed = Signal(str)
+    scale_missing = Signal(object)  # OpenedSlide: the moving one, of unknown scale
+    chosen = Signal(str)
+    """The address of a reference that has been opened."""
+    leaving = Signal()
+    """The moving slide or the open one closes next: whoever reads from it must stop now."""
+
+    def __init__(
+        self,
+        background: Background,
+        registrar: Registrar,
+        view: ShowsReference,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._background = background
+        self._registrar = registrar
+        self._laid = LaidSlide(view)
+        self._rejected: Transform | None = None
+        self._registration: Registration | None = None
+        self._opening = False
+        self._ticket = 0
+        """Of the newest wish: answers to older ones are dropped."""
+
+    @property
+    def fixed(self) -> OpenedSlide | None:
+        return self._laid.fixed
+
+    @property
+    def moving(self) -> OpenedSlide | None:
+        return self._laid.moving
+
+    @property
+    def transform(self) -> Transform | None:
+        """Where the moving slide lies; None until that is known."""
+        return self._laid.transform
+
+    @property
+    def warped(self) -> WarpedSlide | None:
+        """The reference on show, in the open slide's frame."""
+        return self._laid.warped
+
+    @property
+    def rejected(self) -> Transform | None:
+        """What was rejected last, for as long as nothing else has taken its place."""
+        return self._rejected
+
+    @property
+    def busy(self) -> bool:
+        """Whether a reference is being opened or registered."""
+        return self._opening or self._registration is not None
+
+    @property
+    def registration(self) -> Registration | None:
+        """The process at work, where there is one."""
+        return self._registration
+
+    # which slides
+
+    def show_slide(self, slide: OpenedSlide) -> None:
+        """Go with another slide; the same one under another scale keeps its reference."""
+        registering = self._registration is not None
+        self._stop_work()
+        self.leaving.emit()
+        before, self._laid.fixed = self._laid.fixed, slide
+        if before is not None and self.moving is not None and _same(before, slide):
+            if self.transform is not None:
+                self._show(self.transform)
+            elif registering:
+                self.register()
+            return
+        self._let_go()
+        last = slide.note.reference
+        self.news.emit(words.offered(last) if last else None)
+        self.changed.emit()
+
+    def open(self, address: str) -> None:
+        """Open a reference and lay it over the open slide, as it lay last time if it did."""
+        if self.fixed is None:
+            self.failed.emit(words.NO_SLIDE)
+            return
+        self._stop_work()
+        self._opening = True
+        self.news.emit(words.opening(address))
+        self._run(
+            partial(_load, address, self.fixed.reader.info), self._on_loaded, self._on_not_loaded
+        )
+        self.changed.emit()
+
+    def set_moving_mpp(self, mpp: float) -> None:
+        """Keep the user's word on the reference's scale, and go on with it."""
+        slide = self.moving
+        if slide is not None:
+            try:
+                save_note(slide.reader.info.identity, replace(slide.note, mpp=mpp))
+            except StainAppError as error:
+                self.failed.emit(str(error))
+            self.open(slide.address)
+
+    def remove(self) -> None:
+        """Show the open slide without a reference; where it lies stays known."""
+        self._stop_work()
+        self.leaving.emit()
+        self._let_go()
+        self.news.emit(None)
+        self.changed.emit()
+
+    # where it lies
+
+    def register(self, landmarks: Path | None = None, *, mirrored: bool = False) -> None:
+        """Find out where the reference lies, in another process.
+
+        Args:
+            landmarks: pairs of points to start from; without them every turn is tried.
+            mirrored: whether the moving slide is known to lie upside down.
+        """
+        fixed, moving = self.fixed, self.moving
+        if fixed is None or moving is None:
+            self.failed.emit(words.NO_REFERENCE)
+            return
+        self._stop_work()
+        task = Task(
+            fixed.address,
+            moving.address,
+            self._laid.path,
+            fixed.reader.info.mpp,
+            moving.reader.info.mpp,
+            landmarks,
+            mirrored,
+        )
+        run = Registration(self._registrar.words(task), self)
+        run.progress.connect(self._on_progress)
+        run.done.connect(self._on_registered)
+        run.failed.connect(self._on_not_registered)
+        self._registration = run
+        self._on_progress("starting", 0.0)
+        run.start()
+        self.changed.emit()
+
+    def cancel(self) -> None:
+        """Stop opening or registering; what was on show before stays."""
+        self._stop_work()
+        unregistered = self.moving is not None and self.transform is None
+        self.news.emit(words.CANCELLED if unregistered else None)
+        self.changed.emit()
+
+    def use(self, transform: Transform) -> None:
+        """Show the reference there, and remember it for these two slides.
+
+        Raises:
+            RegistrationError: the transform is not of these two slides.
+        """
+        self._laid.check(transform)
+        self._stop_work()
+        self._show(transform)
+        self.news.emit(None)
+        self._background.run(partial(transform.write, self._laid.path), _nothing, self.failed.emit)
+
+    def refine(self, fixed: Points, moving: Points) -> None:
+        """Correct the transform by landmarks."""
+        if self.transform is not None:
+            self._take(partial(_refined, self.transform, fixed, moving))
+
+    def use_points(self, fixed: Points, moving: Points, *, mirrored: bool = False) -> None:
+        """Lay the slides over each other by landmarks alone."""
+        if self.fixed is not None and self.moving is not None:
+            infos = self.fixed.reader.info, self.moving.reader.info
+            self._take(partial(_from_points, *infos, fixed, moving, mirrored))
+
+    def load(self, path: Path) -> None:
+        """Read a transform from a file and use it."""
+        self._take(partial(Transform.read, path))
+
+    def save_as(self, path: Path) -> None:
+        """Write the transform to a file of the user's choice."""
+        if self.transform is not None:
+            self._background.run(partial(self.transform.write, path), _nothing, self.failed.emit)
+
+    def reject(self) -> None:
+        """Take the reference off the slide and forget where it lay."""
+        if self.transform is None:
+            return
+        self._stop_work()
+        self._rejected = self.transform
+        self._laid.take_off()
+        forget = partial(self._laid.path.unlink, missing_ok=True)
+        self._background.run(forget, _nothing, self.failed.emit)
+        self.news.emit(words.REJECTED)
+        self.changed.emit()
+
+    def restore(self) -> None:
+        """Take back the last rejection."""
+        if self._rejected is not None:
+            self.use(self._rejected)
+
+    def error_words(self, x: float, y: float) -> str:
+        """Say how far off the reference may be at a level-0 position; "" where there is none."""
+        return (
+            "" if self.transform is None else words.error_at(self.transform, x, y, self._laid.mpp)
+        )
+
+    def close(self) -> None:
+        """End what is being done and close the moving slide."""
+        if self._registration is not None:
+            self._registration.close()
+        self._stop_work()
+        self.leaving.emit()
+        self._let_go()
+
+    # parts
+
+    def _run(
+        self, work: Callable[[], object], done: Callable[..., None], failed: Callable[[str], None]
+    ) -> None:
+        """Work in the background; of several wishes in a row, the last one is answered."""
+        self._ticket += 1
+        ticket = self._ticket
+        self._background.run(
+            work,
+            lambda found: done(found, ticket),
+            lambda sentence: failed(sentence) if ticket == self._ticket else None,
+        )
+
+    def _stop_work(self) -> None:
+        self._ticket += 1
+        self._opening = False
+        if self._registration is not None:
+            self._registration.cancel()
+            self._registration = None
+
+    def _on_loaded(self, loaded: _Loaded, ticket: int) -> None:
+        if ticket != self._ticket:
+            loaded.slide.reader.close()
+            return
+        self._opening = False
+        self.leaving.emit()
+        self._let_go()
+        self._laid.moving = loaded.slide
+        self.chosen.emit(loaded.slide.address)
+        if loaded.complaint:
+            self.failed.emit(loaded.complaint)
+        self.news.emit(None)
+        if loaded.transform is not None:
+            self._show(loaded.transform)
+        elif loaded.slide.reader.info.mpp is None:
+            self.changed.emit()
+            self.scale_missing.emit(loaded.slide)
+        else:
+            self.register()
+
+    def _on_not_loaded(self, sentence: str) -> None:
+        self._opening = False
+        self.news.emit(None)
+        self.changed.emit()
+        self.failed.emit(sentence)
+
+    def _on_progress(self, phase: str, share: float) -> None:
+        if self.moving is not None:
+            self.news.emit(words.registering(self.moving.name, phase, share))
+
+    def _on_registered(self) -> None:
+        self._registration = None
+        self._run(
+            partial(Transform.read, self._laid.path), self._on_result, self._on_not_registered
+        )
+
+    def _on_result(self, transform: Transform, ticket: int) -> None:
+        if ticket == self._ticket:
+            self._show(transform)
+            self.news.emit(words.registered(transform, self._laid.mpp))
+
+    def _on_not_registered(self, sentence: str) -> None:
+        self._registration = None
+        self.news.emit(words.refused(sentence))
+        self.changed.emit()
+
+    def _take(self, work: Callable[[], Transform]) -> None:
+        """Get a transform in the background and use it."""
+        if self.busy:
+            self._stop_work()
+            self.news.emit(None)
+            self.changed.emit()
+        self._run(work, self._on_taken, self.failed.emit)
+
+    def _on_taken(self, transform: Transform, ticket: int) -> None:
+        if ticket == self._ticket:
+            try:
+                self.use(transform)
+            except RegistrationError as error:
+                self.failed.emit(str(error))
+
+    def _show(self, transform: Transform) -> None:
+        self._rejected = None
+        self._laid.show(transform)
+        self.changed.emit()
+
+    def _let_go(self) -> None:
+        self._rejected = None
+        self._laid.let_go()
+
+
+def _load(address: str, fixed: SlideInfo) -> _Loaded:
+    """Open a reference with what is remembered of where it lies; on a thread."""
+    slide = load_slide(address)
+    path = kept.transform_path(fixed.identity, slide.reader.info.identity)
+    try:
+        return _Loaded(slide, Transform.read(path) if path.exists() else None)
+    except RegistrationError as error:
+        return _Loaded(slide, None, str(error))
+
+
+# scipy's interpolation takes as long to import as half the window: on the thread, when needed.
+
+
+def _refined(transform: Transform, fixed: Points, moving: Points) -> Transform:
+    from stainapp.registration.landmarks import refined
+
+    return refined(transform, fixed, moving)
+
+
+def _from_points(
+    fixed_info: SlideInfo, moving_info: SlideInfo, fixed: Points, moving: Points, mirrored: bool
+) -> Transform:
+    from stainapp.registration.landmarks import from_points
+
+    return from_points(fixed_info, moving_info, fixed, moving, mirrored=mirrored)
+
+
+def _same(one: OpenedSlide, two: OpenedSlide) -> bool:
+    return one.reader.info.identity == two.reader.info.identity
+
+
+def _nothing(_: object) -> None:
+    return None
