@@ -54,6 +54,10 @@ class RegionError(StainAppError):
     """A region has no usable outline, or a file of regions cannot be read or written."""
 
 
+class SessionError(StainAppError):
+    """What the user did cannot be read back or written down, or its slide cannot be found."""
+
+
 class SettingsError(StainAppError):
     """What the program remembers cannot be read or written."""
 

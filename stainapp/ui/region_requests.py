@@ -9,7 +9,8 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QColorDialog, QFileDialog
 
 from stainapp.session.geojson import read_document, write_geojson
-from stainapp.session.regions import Document, RegionSet, colour_of
+from stainapp.session.history import History
+from stainapp.session.regions import Document, colour_of
 from stainapp.ui.actions import POLYGON, RECTANGLE
 from stainapp.ui.background import Background
 from stainapp.ui.current_slide import CurrentSlide
@@ -44,7 +45,7 @@ class RegionRequests(QObject):
         self.answers: Mapping[str, Callable[[], object]] = {
             **{f"tool-{tool.value}": partial(hand.set_tool, tool) for tool in Tool},
             "undo": self._undo,
-            "redo": editor.undo_stack.redo,
+            "redo": editor.redo,
             "delete-regions": self._delete,
             "select-regions": self._select_all,
             "show-regions": self._toggle,
@@ -55,6 +56,7 @@ class RegionRequests(QObject):
         }
         self._connect()
         self._show_regions()
+        self._show_history()
         self._show_selection()
 
     def read(self, path: Path) -> None:
@@ -62,13 +64,13 @@ class RegionRequests(QObject):
         if self._ready_or_say():
             self._background.run(
                 partial(read_document, path),
-                partial(self._take, self._editor.regions, path),
+                partial(self._take, self._editor.history, path),
                 self._window.messages.say,
             )
 
     def write(self, path: Path) -> None:
         """Export all regions of the open slide."""
-        document = self._editor.regions.document
+        document = self._editor.regions
         self._background.run(
             lambda: write_geojson(path, document),
             lambda _: self._window.status.show_hint(f"Regions written to {path.name}"),
@@ -78,12 +80,7 @@ class RegionRequests(QObject):
     # parts
 
     def _connect(self) -> None:
-        window, panel, editor, stack = (
-            self._window,
-            self._panel,
-            self._editor,
-            self._editor.undo_stack,
-        )
+        window, panel, editor = self._window, self._panel, self._editor
         editor.shown.connect(self._show_regions)
         editor.changed.connect(self._show_regions)
         editor.selection_changed.connect(self._show_selection)
@@ -92,13 +89,8 @@ class RegionRequests(QObject):
         self._hand.picture_changed.connect(window.view.show_regions)
         self._hand.tool_changed.connect(self._show_tool)
         self._current.noted.connect(self._show_regions)
-        for name, text, can in (
-            ("undo", stack.undoTextChanged, stack.canUndoChanged),
-            ("redo", stack.redoTextChanged, stack.canRedoChanged),
-        ):
-            text.connect(partial(self._name_action, name))
-            can.connect(window.action(name).setEnabled)
-            window.action(name).setEnabled(False)
+        editor.shown.connect(self._show_history)
+        editor.changed.connect(self._show_history)
         panel.chosen.connect(editor.select)
         panel.gone_to.connect(self._go_to)
         panel.colour_asked.connect(self._ask_colour)
@@ -127,14 +119,18 @@ class RegionRequests(QObject):
         self._window.action(f"tool-{tool.value}").setChecked(True)
         self._window.status.show_hint(HINTS[tool])
 
-    def _name_action(self, name: str, what: str) -> None:
-        """Say in the menu what would be undone."""
-        words = f"{name} {what[:1].lower()}{what[1:]}".rstrip()
-        self._window.action(name).setText(f"&{words.capitalize()}")
+    def _show_history(self) -> None:
+        """Say in the menu what would be undone, and what done again."""
+        history = self._editor.history
+        for name, steps in (("undo", history.done), ("redo", history.undone)):
+            what = steps[-1].text if steps else ""
+            words = f"{name} {what[:1].lower()}{what[1:]}".rstrip()
+            self._window.action(name).setText(f"&{words.capitalize()}")
+            self._window.action(name).setEnabled(bool(steps) and self._editor.ready)
 
     def _undo(self) -> None:
         if not self._hand.take_back():
-            self._editor.undo_stack.undo()
+            self._editor.undo()
 
     def _delete(self) -> None:
         if not self._hand.take_back():
@@ -194,9 +190,9 @@ class RegionRequests(QObject):
             if path:
                 self.read(Path(path))
 
-    def _take(self, into: RegionSet, path: Path, document: Document) -> None:
+    def _take(self, into: History, path: Path, document: Document) -> None:
         regions = document.regions
-        if into is not self._editor.regions:
+        if into is not self._editor.history:
             return  # another slide was opened meanwhile
         if self._editor.put(regions, f"Import {path.name}", document.others):
             self._editor.set_visible(True)

@@ -256,14 +256,14 @@ class OriginChooser(QGroupBox):
 
 def said_of(address: str) -> Said:
     """Return what the user told this program of a slide; not for the GUI thread."""
-    from stainapp.session.region_file import load
+    from stainapp.session.region_journal import look_at
     from stainapp.slides.opening import open_slide
 
     with closing(open_slide(address)) as reader:
         info = reader.info
-        drawn = load(info.identity)
+        drawn = look_at(info.identity)
         mpp = load_note(info.identity).mpp if info.mpp is None else None
-        return Said(drawn.regions if drawn is not None else (), mpp)
+        return Said(drawn.areas if drawn is not None else (), mpp)
 
 
 def _regions(whose: str, count: int, kind: str = "region") -> str:

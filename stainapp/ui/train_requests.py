@@ -188,7 +188,7 @@ class TrainRequests(QObject):
             slide.name,
             slide.stain,
             info.mpp,
-            self._editor.regions.regions,
+            self._editor.regions.areas,
             self._editor.selected,
         )
 

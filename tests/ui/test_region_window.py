@@ -1,6 +1,7 @@
 """Regions in the real window, drawn and changed as a user would."""
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +15,10 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QColorDialog, QComboBox, QMessageBox
 from pytestqt.qtbot import QtBot
 
-from stainapp.errors import RegionError
-from stainapp.session import region_file
-from stainapp.session.regions import Document, Region, RegionSet
+from stainapp.errors import SessionError
+from stainapp.session import region_journal
+from stainapp.session.journal import Content, Journal, read_journal
+from stainapp.session.regions import Region
 from stainapp.settings import Settings
 from stainapp.ui.app import App, ViewOptions
 from stainapp.ui.region_hand import Tool
@@ -99,7 +101,11 @@ class Person:
         return self.regions[-1]
 
     def saved(self) -> None:
-        self.qtbot.waitUntil(lambda: not self.app.autosave.pending, timeout=WAIT_MS)
+        self.qtbot.waitUntil(lambda: not self.app.saving.pending, timeout=WAIT_MS)
+
+    def leaves(self) -> None:
+        """Close the window, and with it what it holds of the slide."""
+        assert self.app.window.close()
 
 
 Open = Callable[..., Person]
@@ -129,7 +135,7 @@ def window(qtbot: QtBot, plain_slides: tuple[str, str]) -> Iterator[Open]:
     """Open the window on a slide, and see that all its threads end with the test."""
     apps: list[App] = []
 
-    def window(slide: str = "", *, pane: int = 0, **options: Any) -> Person:
+    def window(slide: str = "", *, pane: int = 0, waits: bool = True, **options: Any) -> Person:
         app = App(
             ViewOptions(
                 slide=slide or plain_slides[0], size=(1200, 760), layout="side-by-side", **options
@@ -138,7 +144,7 @@ def window(qtbot: QtBot, plain_slides: tuple[str, str]) -> Iterator[Open]:
         )
         apps.append(app)
         app.start()
-        qtbot.waitUntil(lambda: app.regions.ready, timeout=WAIT_MS)
+        qtbot.waitUntil(lambda: app.regions.ready or not waits, timeout=WAIT_MS)
         return Person(app, qtbot, pane)
 
     yield window
@@ -200,7 +206,7 @@ def test_a_region_on_a_real_slide_is_there_again(window: Open, data: Path) -> No
     person = window(slide)
 
     region = person.rectangle((500, 600), (1500, 1700))
-    person.saved()
+    person.leaves()
 
     assert corners(region)[1] == near(person, (1500, 1700))
     assert window(slide).drawn == region
@@ -462,25 +468,54 @@ def test_hidden_regions_are_neither_shown_nor_hit(window: Open) -> None:
     assert len(person.pane.regions.picture.regions) == 1
 
 
-def test_regions_are_there_again_in_a_new_window(window: Open) -> None:
+def test_regions_and_their_history_are_there_again_in_a_new_window(window: Open) -> None:
     person = window()
     region = person.rectangle()
+    person.drag((1200, 1300), (1500, 1500))
+    moved = person.drawn
+    person.do("undo")
     person.saved()
-    assert person.app.window.status.regions.text() == "Regions saved"
+    assert person.app.window.status.saving.text() == "Saved"
+    person.leaves()
 
     again = window()
 
     assert again.drawn == region
-    assert not again.app.window.action("undo").isEnabled()
+    again.do("redo")
+    assert again.drawn == moved
+    again.do("undo")
+    again.do("undo")
+    assert again.regions == []
 
 
 def test_what_was_drawn_last_is_saved_when_the_window_closes(window: Open) -> None:
     person = window()
     region = person.rectangle()
 
-    person.app.window.close()
+    person.leaves()
 
     assert window().drawn == region
+
+
+def test_a_second_window_shows_the_regions_and_leaves_them_alone(
+    window: Open, qtbot: QtBot
+) -> None:
+    person = window()
+    region = person.rectangle()
+    person.saved()
+
+    second = window(waits=False)
+    qtbot.waitUntil(lambda: bool(second.regions), timeout=WAIT_MS)
+
+    assert second.drawn == region
+    assert "open in another window" in second.app.window.messages.messages[0]
+    second.pick("rectangle")
+    second.drag((100, 100), (500, 500))
+    assert second.drawn == region
+    person.leaves()
+    second.do("reload")
+    qtbot.waitUntil(lambda: second.editor.ready, timeout=WAIT_MS)
+    assert second.drawn == region
 
 
 def test_each_slide_has_its_own_regions(
@@ -515,16 +550,16 @@ def test_regions_that_cannot_be_read_are_read_again_when_the_slide_is_reloaded(
     person = window()
     region = person.rectangle()
     person.saved()
-    real, failures = region_file.load, [RegionError("The regions cannot be read; try again.")]
+    failures = [SessionError("They cannot be read; try again.")]
 
-    def load(identity: str, **options: Any) -> RegionSet | None:
+    def read(path: Path) -> Content | None:
         if failures:
             raise failures.pop()
-        return real(identity, **options)
+        return read_journal(path)
 
     person.app.current.open(plain_slides[1])
     qtbot.waitUntil(lambda: person.editor.ready and not person.regions, timeout=WAIT_MS)
-    monkeypatch.setattr(region_file, "load", load)
+    monkeypatch.setattr(region_journal, "read_journal", read)
     person.app.current.open(plain_slides[0])
     qtbot.waitUntil(lambda: bool(person.app.window.messages.messages), timeout=WAIT_MS)
     person.pick("rectangle")
@@ -536,44 +571,58 @@ def test_regions_that_cannot_be_read_are_read_again_when_the_slide_is_reloaded(
     assert person.regions == [region]
 
 
+def full(*_: Any) -> None:
+    raise OSError(28, "No space left on device")
+
+
 def test_what_cannot_be_saved_is_told_and_saved_with_the_next_change(
-    window: Open, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+    window: Open, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, plain_slides: tuple[str, str]
 ) -> None:
     person = window()
-    real = region_file.save
-
-    def full(identity: str, regions: RegionSet | Document) -> None:
-        raise RegionError("The disk is full; free some space.")
-
-    monkeypatch.setattr(region_file, "save", full)
-    first = person.rectangle()
-    qtbot.waitUntil(lambda: person.app.autosave.failing, timeout=WAIT_MS)
-    assert "The disk is full; free some space." in person.app.window.messages.messages
-    assert "not saved" in person.app.window.status.regions.text()
-    monkeypatch.setattr(region_file, "save", real)
-    second = person.rectangle((2000, 2000), (2500, 2600))
+    person.rectangle((100, 100), (300, 300))
     person.saved()
 
-    assert window().regions == [first, second]
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        person.rectangle()
+        qtbot.waitUntil(lambda: person.app.saving.failing, timeout=WAIT_MS)
+        qtbot.waitUntil(lambda: bool(person.app.window.messages.messages), timeout=WAIT_MS)
+        (sentence,) = person.app.window.messages.messages
+        assert "No space left on device" in sentence
+        assert person.app.window.status.saving.text() == "⚠ Not saved"
+        drawn = person.regions
+        person.app.current.open(plain_slides[1])
+        qtbot.waitUntil(lambda: person.editor.ready and not person.regions, timeout=WAIT_MS)
+        person.app.current.open(plain_slides[0])
+        qtbot.waitUntil(lambda: person.editor.ready and person.regions == drawn, timeout=WAIT_MS)
+    person.rectangle((2000, 2000), (2500, 2600))
+    person.saved()
+    drawn = person.regions
+    assert person.app.window.status.saving.text() == "Saved"
+    person.leaves()
+
+    assert window().regions == drawn
 
 
-def test_closing_asks_before_unsaved_regions_are_lost(
+def test_closing_asks_before_something_unsaved_is_lost(
     window: Open, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     person = window()
-
-    def full(identity: str, regions: RegionSet | Document) -> None:
-        raise RegionError("The disk is full; free some space.")
-
-    monkeypatch.setattr(region_file, "save", full)
+    person.saved()
+    monkeypatch.setattr(Journal, "append", _refuse)
+    monkeypatch.setattr(Journal, "rewrite", _refuse)
     person.rectangle()
-    qtbot.waitUntil(lambda: person.app.autosave.failing, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: person.app.saving.failing, timeout=WAIT_MS)
     answers = [QMessageBox.StandardButton.No, QMessageBox.StandardButton.Yes]
     monkeypatch.setattr(QMessageBox, "question", lambda *_: answers.pop(0))
 
     assert not person.app.window.close()
     assert person.app.window.isVisible()
     assert person.app.window.close()
+
+
+def _refuse(*_: object) -> None:
+    raise SessionError("The disk is full; free some space.")
 
 
 def test_regions_go_to_geojson_and_come_back(window: Open, qtbot: QtBot, tmp_path: Path) -> None:

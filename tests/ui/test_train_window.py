@@ -219,7 +219,7 @@ def test_selected_regions_go_into_the_recipe_and_follow_the_drawing(
 def test_regions_drawn_earlier_on_the_other_slide_are_offered(start: Start, wait: Wait) -> None:
     app = start(TARGET)
     app.regions.put([Region.rectangle(100, 100, 500, 500, name="kept")], "Draw")
-    app.autosave.close()
+    wait(lambda: not app.saving.pending)
     dialog = dialog_of(start(SLIDE))
 
     dialog.data.target.path.setCurrentText(TARGET)
