@@ -8,6 +8,7 @@ from PySide6.QtCore import QObject, Signal
 
 from stainapp.errors import StainAppError
 from stainapp.session.history import History, step_to
+from stainapp.session.region_index import RegionIndex
 from stainapp.session.regions import Classes, Document, Region, with_told
 
 
@@ -28,6 +29,7 @@ class RegionEditor(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._history = History()
+        self._index = RegionIndex()
         self._selected: tuple[str, ...] = ()
         self._visible = True
         self._ready = False
@@ -41,6 +43,13 @@ class RegionEditor(QObject):
     def regions(self) -> Document:
         """The regions as they are now; frozen."""
         return self._history.document
+
+    @property
+    def index(self) -> RegionIndex:
+        """Where the regions lie."""
+        if self._index.regions is not self.regions.regions:
+            self._index = RegionIndex(self.regions.regions)
+        return self._index
 
     @property
     def ready(self) -> bool:

@@ -11,15 +11,37 @@ from PySide6.QtWidgets import QColorDialog, QFileDialog
 from stainapp.session.geojson import read_document, write_geojson
 from stainapp.session.history import History
 from stainapp.session.regions import Document, colour_of
-from stainapp.ui.actions import POLYGON, RECTANGLE
+from stainapp.ui import actions
 from stainapp.ui.background import Background
+from stainapp.ui.class_dialog import ClassDialog
 from stainapp.ui.current_slide import CurrentSlide
 from stainapp.ui.main_window import MainWindow
 from stainapp.ui.open_dialog import OpenDialog
 from stainapp.ui.region_editor import RegionEditor
-from stainapp.ui.region_hand import RegionHand, Tool
+from stainapp.ui.region_hand import RegionHand
+from stainapp.ui.region_tools import Tool
+from stainapp.ui.region_verbs import RegionVerbs
 
-HINTS = {Tool.MOVE: "", Tool.RECTANGLE: RECTANGLE, Tool.POLYGON: POLYGON}
+HINTS = {
+    Tool.MOVE: "",
+    Tool.RECTANGLE: actions.RECTANGLE,
+    Tool.ELLIPSE: actions.ELLIPSE,
+    Tool.POLYGON: actions.POLYGON,
+    Tool.FREEHAND: actions.FREEHAND,
+    Tool.BRUSH: actions.BRUSH,
+    Tool.POINTS: actions.POINTS,
+    Tool.RULER: actions.RULER,
+}
+ON_SELECTED = (
+    "delete-regions",
+    "go-to-region",
+    "colour-regions",
+    "duplicate-regions",
+    "lock-regions",
+    "split-regions",
+    "fill-regions",
+)
+"""Actions that need a region to be selected."""
 GEOJSON_FILTER = "GeoJSON (*.geojson *.json *.geojson.gz *.json.gz);;All files (*)"
 
 
@@ -50,9 +72,13 @@ class RegionRequests(QObject):
             "select-regions": self._select_all,
             "show-regions": self._toggle,
             "go-to-region": self._go_to_selected,
+            "brush-larger": partial(hand.resize_brush, larger=True),
+            "brush-smaller": partial(hand.resize_brush, larger=False),
+            "classes": self._classes,
             "colour-regions": self._ask_colour,
             "import-regions": self._import,
             "export-regions": self._export,
+            **RegionVerbs(editor, lambda: 1 / window.view.viewpoint.camera.zoom).answers,
         }
         self._connect()
         self._show_regions()
@@ -93,6 +119,7 @@ class RegionRequests(QObject):
         editor.changed.connect(self._show_history)
         panel.chosen.connect(editor.select)
         panel.gone_to.connect(self._go_to)
+        panel.classes_asked.connect(self._classes)
         panel.colour_asked.connect(self._ask_colour)
         panel.delete_asked.connect(editor.remove_selected)
         panel.import_asked.connect(self._import)
@@ -105,15 +132,19 @@ class RegionRequests(QObject):
         slide = self._current.slide
         mpp = slide.reader.info.mpp if slide else None
         regions = self._editor.regions.regions
-        self._panel.show_regions(regions, mpp)
+        self._hand.set_scale(mpp)
+        self._panel.show_regions(self._editor.regions, mpp)
         self._panel.show_selected(self._editor.selected)
         self._window.action("export-regions").setEnabled(bool(regions))
         self._window.action("select-regions").setEnabled(bool(regions))
 
     def _show_selection(self) -> None:
         self._panel.show_selected(self._editor.selected)
-        for name in ("delete-regions", "go-to-region", "colour-regions"):
-            self._window.action(name).setEnabled(bool(self._editor.selected))
+        chosen = len(self._editor.selected)
+        for name in ON_SELECTED:
+            self._window.action(name).setEnabled(chosen > 0)
+        for name in ("join-regions", "cut-regions"):
+            self._window.action(name).setEnabled(chosen > 1)
 
     def _show_tool(self, tool: Tool) -> None:
         self._window.action(f"tool-{tool.value}").setChecked(True)
@@ -168,11 +199,15 @@ class RegionRequests(QObject):
         text = "Lock" if locked else "Unlock"
         self._editor.set_values(self._those(region_id), text, locked=locked)
 
+    def _classes(self) -> None:
+        if self._ready_or_say():
+            self._dialogs.show(ClassDialog(self._editor, self._window))
+
     def _ask_colour(self) -> None:
         ids = self._editor.selected
         if not ids:
             return
-        now = QColor(*colour_of(self._editor.selected_regions[0]))
+        now = QColor(*colour_of(self._editor.selected_regions[0], self._editor.regions.classes))
         dialog = QColorDialog(now, self._window)
         dialog.setWindowTitle("Colour of the regions")
         dialog.setOption(QColorDialog.ColorDialogOption.DontUseNativeDialog)

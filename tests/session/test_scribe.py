@@ -42,6 +42,10 @@ class Told:
         (self.failed if standing.error else self.saved).set()
 
 
+def broken() -> None:
+    raise ZeroDivisionError
+
+
 def put(scribe: Scribe, paper: Paper, number: int) -> None:
     scribe.append(paper, lambda: [{"n": number}])
 
@@ -117,7 +121,7 @@ def test_records_that_cannot_be_made_do_not_end_the_thread() -> None:
     paper, told = Paper(), Told()
     scribe = Scribe(told)
     scribe.append(Paper(), lambda: [{"n": int("x")}])
-    scribe.run(lambda: [].remove("x"))
+    scribe.run(broken)
     put(scribe, paper, 1)
 
     scribe.close()

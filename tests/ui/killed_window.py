@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import Any
+from unittest import mock
 
 from PySide6.QtCore import QCoreApplication, QEventLoop
 from PySide6.QtWidgets import QApplication
@@ -73,7 +74,7 @@ def tear(app: App) -> None:
         told({"torn": True})
         FOREVER.wait()
 
-    os.fsync = fsync
+    mock.patch.object(os, "fsync", fsync).start()
     app.regions.put([replace(app.regions.regions.regions[0], name="never seen")], "Rename")
     until(app, lambda: False)
 

@@ -21,8 +21,8 @@ from stainapp.session.journal import Content, Journal, read_journal
 from stainapp.session.regions import Region
 from stainapp.settings import Settings
 from stainapp.ui.app import App, ViewOptions
-from stainapp.ui.region_hand import Tool
 from stainapp.ui.region_list import CHECKED, CLASS, LOCK, NAME
+from stainapp.ui.region_tools import Tool
 
 SIDE_PX = 3000
 WAIT_MS = 60_000
