@@ -249,7 +249,7 @@ def _features(content: Any, path: Path) -> tuple[list[Any], dict[str, Any]]:
 
 def _deeper(value: Any, levels: int) -> bool:
     """Whether lists and objects are nested deeper; what JSON reads it may be unable to write."""
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         value = value.values()
     elif not isinstance(value, list):
         return False

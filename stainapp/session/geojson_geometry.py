@@ -26,6 +26,7 @@ MALFORMED = (
     TypeError,
 )
 """What taking anything for lists of points may raise."""
+NUMBERS = (float, int)
 ON_ELLIPSE = 0.02
 """How far a corner may lie from the ellipse that it marks, as a share of the radius."""
 
@@ -125,13 +126,13 @@ def _polygon(rings: Any) -> Polygon:
 
 
 def _ring(points: Any) -> Ring:
-    ring = tuple(_point(point) for point in points)
+    ring = tuple([_point(point) for point in points])  # a list is quicker, and there are many
     return ring[:-1] if len(ring) > 1 and ring[0] == ring[-1] else ring
 
 
 def _point(point: Any) -> Point:
     x, y = point[0], point[1]
-    if not isinstance(x, int | float) or not isinstance(y, int | float):
+    if x.__class__ not in NUMBERS or y.__class__ not in NUMBERS:
         raise TypeError(point)
     return float(x), float(y)
 

@@ -101,13 +101,12 @@ def history_in(records: Sequence[Record]) -> tuple[History, bool]:
 
 
 def _document(told: Any) -> Document:
-    placed = _placed(told["regions"])
-    document = Document(
+    return Document(
+        regions=tuple(region for _, region in _placed(told["regions"])),
         others=tuple(told["others"]),
         members=dict(told["members"]),
         classes=_classes(told["classes"]),
     )
-    return document.put(region for _, region in placed)
 
 
 def _step(record: Record, history: History) -> Step:

@@ -12,25 +12,27 @@ from numpy.typing import NDArray
 
 from stainapp.geometry import Rect
 
+Ring: TypeAlias = tuple[tuple[float, float], ...]
+"""The corners of an outline; the first is not repeated at the end."""
 Points: TypeAlias = NDArray[np.float64]
-"""(N, 2): x, y of the corners; the first is not repeated at the end."""
+"""(N, 2): the same as an array."""
 
 EDGES_AT_ONCE = 1024
 ELLIPSE_CORNERS = 96
 
 
-def area(points: Points) -> float:
+def area(ring: Ring) -> float:
     """Return the area inside, in the points' own units squared."""
-    return float(sound(points).area)
+    return float(sound(ring).area)
 
 
-def sound(points: Points) -> shapely.Geometry:
+def sound(ring: Ring) -> shapely.Geometry:
     """Return what lies inside as a geometry that crosses itself nowhere, of several parts maybe."""
-    ring = shapely.polygons(points)
-    return ring if ring.is_valid else shapely.make_valid(ring)  # which goes by even and odd
+    inside = shapely.polygons(ring)
+    return inside if inside.is_valid else shapely.make_valid(inside)  # it goes by even and odd
 
 
-def ellipse(x: float, y: float, across: float, down: float) -> tuple[tuple[float, float], ...]:
+def ellipse(x: float, y: float, across: float, down: float) -> Ring:
     """Return the corners of the ellipse about a centre with these two radii.
 
     They lie on the ellipse, so that the outline encloses 0.07 % less.
@@ -40,10 +42,15 @@ def ellipse(x: float, y: float, across: float, down: float) -> tuple[tuple[float
     return tuple(zip(xs.tolist(), ys.tolist(), strict=True))
 
 
-def shoelace(points: Points) -> float:
+def shoelace(ring: Ring) -> float:
     """Return the area inside an outline that does not cross itself."""
-    x, y = (points - points[0]).T  # small numbers: no digits are lost far from the origin
-    return abs(float(x @ np.roll(y, -1) - np.roll(x, -1) @ y)) / 2
+    x0, y0 = ring[0]  # small numbers: no digits are lost far from the origin
+    twice, before_x, before_y = 0.0, 0.0, 0.0
+    for x, y in ring[1:]:
+        right, down = x - x0, y - y0
+        twice += before_x * down - right * before_y
+        before_x, before_y = right, down
+    return abs(twice) / 2
 
 
 def fill(points: Points, frame: Rect, width_px: int, height_px: int) -> NDArray[np.bool_]:

@@ -3,10 +3,9 @@
 What comes out crosses itself nowhere and has its holes inside, as QuPath demands.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
 import shapely
 
 from stainapp.errors import RegionError
@@ -76,7 +75,7 @@ def filled(region: Region) -> Region:
     """
     if all(len(polygon) == 1 for polygon in region.polygons):
         raise RegionError("The region has no holes.")
-    return _with(region, shapely.union_all([outline.sound(_array(p[0])) for p in region.polygons]))
+    return _with(region, shapely.union_all([outline.sound(p[0]) for p in region.polygons]))
 
 
 def stroke(points: Sequence[Point], radius: float) -> shapely.Geometry:
@@ -104,16 +103,16 @@ def erased(region: Region, covered: shapely.Geometry, tolerance: float) -> Regio
 
 def drawn(ring: Ring, tolerance: float) -> tuple[Polygon, ...]:
     """Return the polygons inside an outline that was drawn by hand."""
-    return polygons_in(outline.sound(_array(ring)).simplify(tolerance))
+    return polygons_in(outline.sound(ring).simplify(tolerance))
 
 
 def geometry(region: Region) -> shapely.Geometry:
     """Return an area for shapely; where outlines cross, by even and odd."""
     parts = []
     for outer, *holes in region.polygons:
-        part = outline.sound(_array(outer))
+        part = outline.sound(outer)
         if holes:
-            part = part.difference(shapely.union_all([outline.sound(_array(h)) for h in holes]))
+            part = part.difference(shapely.union_all([outline.sound(h) for h in holes]))
         parts.append(part)
     return parts[0] if len(parts) == 1 else shapely.union_all(parts)
 
@@ -145,8 +144,4 @@ def _ring(ring: shapely.LinearRing) -> Ring:
 
 def _area(polygon: Polygon) -> float:
     outer, *holes = polygon
-    return outline.shoelace(_array(outer)) - sum(outline.shoelace(_array(h)) for h in holes)
-
-
-def _array(points: Iterable[Point]) -> outline.Points:
-    return np.asarray(tuple(points), np.float64).reshape(-1, 2)
+    return outline.shoelace(outer) - sum(outline.shoelace(h) for h in holes)

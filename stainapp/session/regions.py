@@ -249,7 +249,7 @@ def check(region: Region) -> None:
             raise RegionError(
                 f"{called} has an outline of {len(ring)} points; it needs {NUMBERS[fewest]}."
             )
-        if not (np.abs(_array(ring)) < FAR_PX).all():  # false for what is not a number
+        if not all(-FAR_PX < v < FAR_PX for point in ring for v in point):  # nor what is no number
             raise RegionError(f"{called} has a point that lies nowhere; draw it again.")
     if region.shape == "line" and not region.length_px > 0:
         raise RegionError(f"{called} has no length; draw a line from one place to another.")
@@ -313,11 +313,8 @@ def _area(polygons: tuple[Polygon, ...]) -> float:
     return _sum(outline.area, polygons)
 
 
-def _sum(area: Callable[[outline.Points], float], polygons: tuple[Polygon, ...]) -> float:
-    return sum(
-        area(_array(outer)) - sum(area(_array(hole)) for hole in holes)
-        for outer, *holes in polygons
-    )
+def _sum(area: Callable[[Ring], float], polygons: tuple[Polygon, ...]) -> float:
+    return sum(area(outer) - sum(map(area, holes)) for outer, *holes in polygons)
 
 
 def _array(ring: Ring) -> outline.Points:

@@ -5,7 +5,7 @@ its cell is first seen, without the corners that fall together on the screen, an
 one of its regions changes or the view comes closer or goes farther by a factor of two.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import floor, log2
 from typing import TypeAlias
@@ -20,10 +20,8 @@ from stainapp.session.feature_properties import Colour
 from stainapp.session.region_index import RegionIndex
 from stainapp.session.regions import Region
 
-CELLS = 8
-"""Cells along each side of what the regions cover together."""
-THIN = 0.75
-"""Corners closer than so many screen pixels fall together."""
+THIN = 2.0
+"""Corners closer than so many screen pixels fall together; among many, nobody misses them."""
 Key: TypeAlias = tuple[int, Colour, bool]
 """A cell, a colour, and whether it holds the selected regions."""
 Corners: TypeAlias = NDArray[np.float64]
@@ -40,17 +38,35 @@ class Batch:
     """(N, 2): what is painted as dots."""
 
 
-class RegionBatches:
-    """Keeps the paths of a set of regions, which changes from time to time."""
+@dataclass(frozen=True, slots=True)
+class _Outline:
+    """A region as arrays."""
 
-    def __init__(self) -> None:
+    region: Region
+    corners: Corners
+    """(N, 2): ring after ring, each closed by its first corner."""
+    lengths: tuple[int, ...]
+    """Corners of each ring."""
+
+
+class RegionBatches:
+    """Keeps the paths of a set of regions, which changes from time to time.
+
+    Args:
+        cells: along each side of what the regions cover together. Few make few paths; many
+            leave out more of what is not in view.
+    """
+
+    def __init__(self, cells: int) -> None:
+        self._cells = cells
         self._index = RegionIndex()
-        self._members: dict[Key, list[Region]] = {}
-        self._boxes: dict[Key, Corners] = {}
-        self._made: dict[Key, tuple[float, tuple[int, ...], Batch]] = {}
         self._colours: Mapping[str, Colour] = {}
         self._selected: frozenset[str] = frozenset()
         self._left_out: frozenset[str] = frozenset()
+        self._members: dict[Key, list[Region]] = {}
+        self._boxes: dict[Key, tuple[float, ...]] = {}
+        self._made: dict[Key, tuple[float, tuple[int, ...], Batch]] = {}
+        self._outlines: dict[str, _Outline] = {}
 
     def show(
         self,
@@ -60,19 +76,19 @@ class RegionBatches:
         left_out: frozenset[str],
     ) -> None:
         """Take up regions, with a colour for each by its id; those left out are not painted."""
-        same = (self._index is index, self._colours is colours)
-        if all(same) and (self._selected, self._left_out) == (selected, left_out):
+        same = self._index is index and self._colours is colours
+        if same and (self._selected, self._left_out) == (selected, left_out):
             return
         self._index, self._colours = index, colours
         self._selected, self._left_out = selected, left_out
-        self._members = {}
-        for place, cell in enumerate(_cells(index)):
-            region = index.regions[place]
+        members: dict[Key, list[int]] = {}
+        for place, (region, cell) in enumerate(zip(index.regions, self._cell_of(), strict=True)):
             if region.id not in left_out:
                 key = (cell, colours[region.id], region.id in selected)
-                self._members.setdefault(key, []).append(region)
-        self._boxes = {key: _around(members) for key, members in self._members.items()}
-        self._made = {key: made for key, made in self._made.items() if key in self._members}
+                members.setdefault(key, []).append(place)
+        self._members = {key: [index.regions[p] for p in places] for key, places in members.items()}
+        self._boxes = {key: _around(index.boxes[places]) for key, places in members.items()}
+        self._made = {key: made for key, made in self._made.items() if key in members}
 
     def within(self, rect: Rect, pixel: float) -> Iterator[Batch]:
         """Yield the batches that a rectangle meets, the selected last.
@@ -82,10 +98,14 @@ class RegionBatches:
             pixel: level-0 pixels that one screen pixel covers.
         """
         step = 2.0 ** floor(log2(max(pixel * THIN, 1e-9)))
-        for key in sorted(self._members, key=lambda key: key[2]):
-            x0, y0, x1, y1 = self._boxes[key]
-            if x0 <= rect.right and x1 >= rect.x and y0 <= rect.bottom and y1 >= rect.y:
-                yield self._batch(key, step)
+        right, bottom = rect.right, rect.bottom
+        met = [
+            key
+            for key, (x0, y0, x1, y1) in self._boxes.items()
+            if x0 <= right and x1 >= rect.x and y0 <= bottom and y1 >= rect.y
+        ]
+        for key in sorted(met, key=_selected):
+            yield self._batch(key, step)
 
     def _batch(self, key: Key, step: float) -> Batch:
         members = self._members[key]
@@ -93,52 +113,58 @@ class RegionBatches:
         known = self._made.get(key)
         if known is None or known[:2] != (step, same):
             _, colour, selected = key
-            path, points = _path(members, step)
-            known = self._made[key] = (step, same, Batch(colour, selected, path, points))
+            lines = [self._outline(r) for r in members if r.shape != "points"]
+            dots = [point for r in members if r.shape == "points" for point in r.points]
+            points = np.array(dots, np.float64).reshape(-1, 2)
+            batch = Batch(colour, selected, _path(lines, step), points)
+            known = self._made[key] = (step, same, batch)
         return known[2]
 
+    def _outline(self, region: Region) -> _Outline:
+        known = self._outlines.get(region.id)
+        if known is None or known.region is not region:
+            rings = [
+                ring if not region.encloses else (*ring, ring[0]) for _, _, ring in region.rings
+            ]
+            corners = np.array([corner for ring in rings for corner in ring], np.float64)
+            known = _Outline(region, corners, tuple(map(len, rings)))
+            self._outlines[region.id] = known
+        return known
 
-def _cells(index: RegionIndex) -> list[int]:
-    """Return the cell of each region."""
-    if not index.regions:
-        return []
-    centres = (index.boxes[:, :2] + index.boxes[:, 2:]) / 2
-    low, high = centres.min(axis=0), centres.max(axis=0)
-    places = (centres - low) / np.maximum(high - low, 1.0) * CELLS
-    columns, rows = np.minimum(places.astype(np.intp), CELLS - 1).T
-    cells: list[int] = (rows * CELLS + columns).tolist()
-    return cells
+    def _cell_of(self) -> Sequence[int]:
+        """Return the cell of each region."""
+        if not self._index.regions:
+            return []
+        boxes = self._index.boxes
+        centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+        low, high = centres.min(axis=0), centres.max(axis=0)
+        places = (centres - low) / np.maximum(high - low, 1.0) * self._cells
+        columns, rows = np.minimum(places.astype(np.intp), self._cells - 1).T
+        cells: list[int] = (rows * self._cells + columns).tolist()
+        return cells
 
 
-def _around(members: Iterable[Region]) -> Corners:
-    bounds = np.array([(b.x, b.y, b.right, b.bottom) for b in (m.bounds for m in members)])
-    return np.concatenate([bounds[:, :2].min(axis=0), bounds[:, 2:].max(axis=0)])
+def _selected(key: Key) -> bool:
+    return key[2]
 
 
-def _path(members: Iterable[Region], step: float) -> tuple[QPainterPath, Corners]:
-    """Return the outlines as one path, with a corner for each square of this side, and the dots."""
-    rings: list[tuple[tuple[float, float], ...]] = []
-    dots: list[tuple[float, float]] = []
-    for region in members:
-        if region.shape == "points":
-            dots += region.points
-        elif region.shape == "line":
-            rings.append(region.points)
-        else:
-            rings += [(*ring, ring[0]) for polygon in region.polygons for ring in polygon]
-    points = np.array(dots, np.float64).reshape(-1, 2)
-    if not rings:
-        return QPainterPath(), points
-    lengths = np.fromiter(map(len, rings), np.intp, len(rings))
-    flat = np.array([corner for ring in rings for corner in ring], np.float64)
-    ends = np.cumsum(lengths) - 1
-    starts = ends - lengths + 1
-    squares = np.floor(flat / step)
-    kept = np.ones(len(flat), bool)
+def _around(boxes: Corners) -> tuple[float, ...]:
+    return (*boxes[:, :2].min(axis=0).tolist(), *boxes[:, 2:].max(axis=0).tolist())
+
+
+def _path(outlines: Iterable[_Outline], step: float) -> QPainterPath:
+    """Return outlines as one path, of neighbouring corners in a square of this side the first."""
+    outlines = list(outlines)
+    if not outlines:
+        return QPainterPath()
+    corners = np.concatenate([outline.corners for outline in outlines])
+    ends = np.cumsum([length for outline in outlines for length in outline.lengths]) - 1
+    squares = np.floor(corners / step)
+    kept = np.ones(len(corners), bool)
     kept[1:] = (squares[1:] != squares[:-1]).any(axis=1)
-    kept[starts] = kept[ends] = True
-    connected = np.ones(len(flat), np.uint8)
+    kept[ends] = True
+    kept[ends[:-1] + 1] = True  # where the next ring starts
+    connected = np.ones(len(corners), np.uint8)
     connected[ends] = 0
-    flat, connected = flat[kept], connected[kept]
-    path = arrayToQPath(flat[:, 0].copy(), flat[:, 1].copy(), connected, finiteCheck=False)
-    return path, points
+    x, y = corners[kept].T.copy()
+    return arrayToQPath(x, y, connected[kept], finiteCheck=False)

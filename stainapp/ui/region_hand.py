@@ -1,5 +1,6 @@
 """The tools for regions in the user's hand: select, move, reshape, draw."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from PySide6.QtCore import QObject, Qt, Signal
@@ -295,21 +296,28 @@ class RegionHand(QObject):
 
     def _shapely(self) -> Region | None:
         """The region that can be reshaped: the only one selected, unless it is locked."""
-        selected = self._editor.selected_regions if self._editor.visible else ()
-        return selected[0] if len(selected) == 1 and not selected[0].locked else None
+        selected = self._editor.selected if self._editor.visible else ()
+        region = self._editor.regions.get(selected[0]) if len(selected) == 1 else None
+        return region if region is not None and not region.locked else None
 
     def _held(self, touch: Touch) -> tuple[Region, ...]:
         """Return what a drag from here takes along: the selected regions, if it starts on one."""
         if touch.modifiers & (SHIFT | CONTROL) or not self._editor.visible:
             return ()
-        free = tuple(region for region in self._editor.selected_regions if not region.locked)
-        return free if any(self._outlines.inside(region, touch) for region in free) else ()
+        selected = set(self._editor.selected)
+        held = (r for r in self._near(touch) if r.id in selected and not r.locked)
+        if not any(self._outlines.inside(region, touch) for region in held):
+            return ()
+        return tuple(region for region in self._editor.selected_regions if not region.locked)
 
     def _region_at(self, touch: Touch) -> Region | None:
+        return self._outlines.region_at(self._near(touch), touch)
+
+    def _near(self, touch: Touch) -> Iterator[Region]:
+        """Return the regions that may be under the pointer."""
         if not self._editor.visible:
-            return None
-        near = self._editor.index.near(touch.x, touch.y, GRAB_PX * touch.pixel)
-        return self._outlines.region_at(near, touch)
+            return iter(())
+        return self._editor.index.near(touch.x, touch.y, GRAB_PX * touch.pixel)
 
     def _on_shown(self) -> None:
         self._outlines.forget()

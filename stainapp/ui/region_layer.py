@@ -26,6 +26,9 @@ INK = QColor(255, 255, 255)
 HAIRLINE_PX, LINE_PX, SELECTED_LINE_PX = 1.0, 1.8, 3.0
 MANY_REGIONS, MANY_POINTS = 40, 500
 """More regions in view, or points in one, are drawn thin: wide lines take Qt ten times as long."""
+FAR_CELLS, NEAR_CELLS = 4, 14
+NEAR_SHARE = 0.4
+"""With less than this share of the regions in view, small cells are painted."""
 HALO_PX = 1.6
 """By how much the halo is wider than the line, on both sides together."""
 HANDLE_PX = 4.0
@@ -74,7 +77,7 @@ class RegionLayer(QGraphicsItem):
         super().__init__()
         self._picture = RegionPicture()
         self._outlines = Outlines()
-        self._batches = RegionBatches()
+        self._far, self._near = RegionBatches(FAR_CELLS), RegionBatches(NEAR_CELLS)
         self._colours: Mapping[str, Colour] = {}
         self._coloured: tuple[RegionIndex, Classes] | None = None
 
@@ -134,7 +137,8 @@ class RegionLayer(QGraphicsItem):
         crowded = len(places) > MANY_REGIONS
         regions: list[Region] = []
         if crowded:
-            self._paint_crowd(painter, world, seen, pixel, own)
+            near = len(places) < NEAR_SHARE * len(picture.index.regions)
+            self._paint_crowd(painter, world, seen, pixel, own, near=near)
         else:
             regions = [r for r in (picture.index.regions[p] for p in places) if r.id not in own]
         regions.sort(key=lambda region: region.id in picture.selected)
@@ -168,10 +172,14 @@ class RegionLayer(QGraphicsItem):
         seen: Rect,
         pixel: float,
         left_out: frozenset[str],
+        *,
+        near: bool,
     ) -> None:
+        """Paint many at once, in hairlines, from large cells or from small ones."""
         picture = self._picture
-        self._batches.show(picture.index, self._all_colours(), picture.selected, left_out)
-        for batch in self._batches.within(seen, pixel):
+        batches = self._near if near else self._far
+        batches.show(picture.index, self._all_colours(), picture.selected, left_out)
+        for batch in batches.within(seen, pixel):
             _paint_batch(painter, world, batch, pixel)
 
     def _all_colours(self) -> Mapping[str, Colour]:
@@ -196,7 +204,8 @@ def _paint_batch(painter: QPainter, world: QTransform, batch: Batch, pixel: floa
             painter.drawPath(batch.path)
             painter.translate(-dx, -dy)
     else:
-        _stroke_thinly(painter, batch.path, colour, pixel)
+        painter.setPen(_pen(colour, HAIRLINE_PX))
+        painter.drawPath(batch.path)
     if len(batch.points):
         _paint_dots(painter, world, batch.points, colour, SMALL_DOT_PX + 3 * batch.selected)
 

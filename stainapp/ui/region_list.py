@@ -1,5 +1,6 @@
 """The regions as a table that Qt views can show, sort, filter and edit; quick with thousands."""
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ HEADINGS = ("Region", "Class", "Size", "Lock")
 TO_THE_RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 CHECKED, UNCHECKED = Qt.CheckState.Checked, Qt.CheckState.Unchecked
 SWATCH_PX = 12
+NUMBERS = re.compile(r"\d{1,9}")
 ASCENDING, DESCENDING = Qt.SortOrder.AscendingOrder, Qt.SortOrder.DescendingOrder
 
 
@@ -217,19 +219,10 @@ class ClassDelegate(QStyledItemDelegate):
         self.closeEditor.emit(editor)
 
 
-def _natural(name: str) -> tuple[tuple[int, int, str], ...]:
+def _natural(name: str) -> tuple[tuple[str, int], ...]:
     """Return what orders "Region 9" before "Region 10"."""
-    parts: list[tuple[int, int, str]] = []
-    digits = ""
-    for character in f"{name.lower()}\0":
-        if character.isdecimal():
-            digits += character
-            continue
-        if digits:
-            parts.append((0, int(digits), ""))
-            digits = ""
-        parts.append((1, 0, character))
-    return tuple(parts)
+    words, numbers = NUMBERS.split(name.lower()), NUMBERS.findall(name)
+    return tuple(zip(words, (*map(int, numbers), 0), strict=True))
 
 
 def swatch(colour: QColor, shape: str = "polygon") -> QIcon:
