@@ -90,6 +90,8 @@ class RegionList(QAbstractTableModel):
         return HEADINGS[section] if across and role == Qt.ItemDataRole.DisplayRole else None
 
     def flags(self, index: Index) -> Qt.ItemFlag:
+        if not index.isValid():
+            return Qt.ItemFlag.NoItemFlags
         flags = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
         if index.column() in (NAME, CLASS):
             return flags | Qt.ItemFlag.ItemIsEditable
