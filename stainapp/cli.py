@@ -89,6 +89,7 @@ def _parser() -> tuple[argparse.ArgumentParser, set[str]]:
 def _add_view(to: "Subparsers") -> None:
     view = to.add_parser("view", help="open the window")
     view.add_argument("slide", nargs="?", help="a slide, phantom:he:8000:7 or sample:ihc")
+    view.add_argument("--new", action="store_true", help="do not go on with the last session")
     view.add_argument("--mpp", type=_positive, help="micrometres per level-0 pixel")
     view.add_argument("--model", metavar="ID", help="show this virtual stain")
     view.add_argument("--reference", metavar="SLIDE", help="lay this real slide over the first")

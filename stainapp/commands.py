@@ -52,6 +52,7 @@ def view(args: argparse.Namespace) -> int:
             strength=args.strength,
             device=args.device,
             theme=args.theme,
+            fresh=args.new,
             size=args.size,
             screenshot=args.screenshot,
             wait_s=args.wait,

@@ -62,6 +62,10 @@ class StudyError(StainAppError):
     """A reader study cannot be made, read or gone on with."""
 
 
+class SessionError(StainAppError):
+    """What the user did cannot be read back or written down, or its slide cannot be found."""
+
+
 class SettingsError(StainAppError):
     """What the program remembers cannot be read or written."""
 

@@ -22,7 +22,7 @@ from stainapp.settings import load_note
 from stainapp.ui.background import Background
 from stainapp.ui.mpp_box import MppBox
 from stainapp.ui.train_advanced import BOX_HEIGHT_PX
-from stainapp.ui.train_wish import OriginWish, Reference, SlideFacts
+from stainapp.ui.train_wish import OriginWish, RegisteredSlide, SlideFacts
 
 OPEN, OTHER, FOLDER, REFERENCE = "open", "other", "folder", "reference"
 TISSUE, ALL, SELECTED, FILE = "tissue", "all", "selected", "file"
@@ -165,7 +165,7 @@ class OriginChooser(QGroupBox):
         self._pause.stop()
 
     @property
-    def _reference(self) -> Reference | None:
+    def _reference(self) -> RegisteredSlide | None:
         return self._slide.reference if self._slide and self._registered_ones else None
 
     def _lay_out(self) -> None:
@@ -288,14 +288,14 @@ class OriginChooser(QGroupBox):
 
 def said_of(address: str) -> Said:
     """Return what the user told this program of a slide; not for the GUI thread."""
-    from stainapp.session.region_file import load
+    from stainapp.session.region_journal import look_at
     from stainapp.slides.opening import open_slide
 
     with closing(open_slide(address)) as reader:
         info = reader.info
-        drawn = load(info.identity)
+        drawn = look_at(info.identity)
         mpp = load_note(info.identity).mpp if info.mpp is None else None
-        return Said(drawn.regions if drawn is not None else (), mpp)
+        return Said(drawn.areas if drawn is not None else (), mpp)
 
 
 def _regions(whose: str, count: int, kind: str = "region") -> str:

@@ -23,6 +23,8 @@ FileKind = Literal["root", "aligned", "manifest", "npz", "volumes", "volume"]
 Place = Literal["source", "target", "files", "model"]
 """Where in the dialog a problem is told."""
 
+TRANSFORM_FILE = "transform.json"
+"""How the target lies on the source, in the run's folder."""
 ARRAY = "::"
 """Between a volume's path and the array in it."""
 PLAIN_ID = re.compile(r"[a-z0-9][a-z0-9.-]{0,99}")
@@ -31,7 +33,7 @@ USUAL_VALIDATION_PX = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
+class RegisteredSlide:
     """A real slide that is registered to the open one."""
 
     address: str
@@ -53,7 +55,7 @@ class SlideFacts:
     """As the window shows it, whether the file or the user said so."""
     regions: tuple[Region, ...] = ()
     selected: tuple[str, ...] = ()
-    reference: Reference | None = None
+    reference: RegisteredSlide | None = None
 
     @property
     def selected_regions(self) -> tuple[Region, ...]:
@@ -193,6 +195,8 @@ def write_run(wish: Wish, folder: Path) -> RunFolder:
         for side, origin in (("source", wish.source), ("target", wish.target)):
             if origin is not None and origin.regions:
                 write_geojson(folder / _regions_file(side), origin.regions)
+            if origin is not None and origin.transform:  # which may change where it is kept
+                shutil.copyfile(origin.transform, folder / TRANSFORM_FILE)
         run = RunFolder(folder)
         write_recipe(recipe_of(wish), run.recipe_file)
     except OSError as error:
@@ -261,7 +265,7 @@ def _origins(origin: OriginWish | None, side: str) -> tuple[Origin, ...]:
             folder=origin.folder,
             mpp=origin.mpp,
             regions=regions,
-            transform=origin.transform,
+            transform=TRANSFORM_FILE if origin.transform else "",
         ),
     )
 

@@ -33,7 +33,7 @@ from stainapp.ui.run_list import find_runs
 from stainapp.ui.run_window import RunWindow
 from stainapp.ui.train_dialog import TrainDialog
 from stainapp.ui.train_rows import ROWS
-from stainapp.ui.train_wish import FileWish, OriginWish, Reference, Values, Wish, write_run
+from stainapp.ui.train_wish import FileWish, OriginWish, RegisteredSlide, Values, Wish, write_run
 from tests.models.factories import classic_model, resnet_model
 from tests.ui import fake_trainer
 
@@ -219,7 +219,7 @@ def test_selected_regions_go_into_the_recipe_and_follow_the_drawing(
 def test_regions_drawn_earlier_on_the_other_slide_are_offered(start: Start, wait: Wait) -> None:
     app = start(TARGET)
     app.regions.put([Region.rectangle(100, 100, 500, 500, name="kept")], "Draw")
-    app.autosave.close()
+    wait(lambda: not app.saving.pending)
     dialog = dialog_of(start(SLIDE))
 
     dialog.data.target.path.setCurrentText(TARGET)
@@ -299,7 +299,7 @@ def test_volumes_are_asked_for_by_two_paths_and_bring_values_of_their_own(start:
 
 def test_regions_are_taught_as_pairs_where_a_slide_is_registered(start: Start, wait: Wait) -> None:
     app = start(SLIDE)
-    reference = Reference(TARGET, "the next section", "PAS", 0.5, "transform.json")
+    reference = RegisteredSlide(TARGET, "the next section", "PAS", 0.5, "transform.json")
     app.train.reference = lambda: reference
     one, two = Region.rectangle(0, 0, 300, 300), Region.rectangle(300, 0, 200, 300)
     assert app.regions.put((one, two), "Draw")
