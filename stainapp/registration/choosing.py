@@ -27,6 +27,8 @@ CREDIBLE = 4.0
 RIM_PX = 4
 """Of the coarse view."""
 NORMALISED_OVER_PX = 8.0
+TOGETHER_PX = 6.0
+"""Of the middle view: pieces that lie no farther from where one map puts both have moved as one."""
 MOST_STRETCH = 1.6
 """No section shrinks or swells its area by more."""
 
@@ -92,6 +94,33 @@ def placed_pieces(
             "block, or click two matching points on each (--start)."
         )
     return found
+
+
+def merged(scene: Scene, placed: Sequence[Placed]) -> list[Placed]:
+    """Make one piece of those that moved as one, and find its map anew."""
+    groups: list[list[Placed]] = []
+    for one in placed:
+        home = next((group for group in groups if _together(scene, group[0], one)), None)
+        if home is None:
+            groups.append([one])
+        else:
+            home.append(one)
+    return [_as_one(scene, group) for group in groups]
+
+
+def _together(scene: Scene, one: Placed, other: Placed) -> bool:
+    points = scene.fixed.centres()[other.piece.ravel()]
+    apart = points @ (one.matrix - other.matrix)[:, :2].T + (one.matrix - other.matrix)[:, 2]
+    return bool(np.hypot(*apart.T).max() <= TOGETHER_PX * scene.moving.cell_px)
+
+
+def _as_one(scene: Scene, group: Sequence[Placed]) -> Placed:
+    if len(group) == 1:
+        return group[0]
+    piece: Mask = np.any([one.piece for one in group], axis=0)
+    around = with_rim(piece, scene.fixed.tissue, RIM_PX)
+    matrix = refined_affine(scene.fixed, around, scene.moving, group[0].matrix, scene.check)
+    return Placed(piece, matrix, max(one.surety for one in group))
 
 
 def _best(
