@@ -1,6 +1,6 @@
 """Slides whose place on each other is known, and real ones."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,10 +23,32 @@ from tests.slides.fakes import ArraySlide
 SIDE, MPP = 3000, 2.0
 
 
+FEW_PIXELS = 150_000
+"""As much as these tests look at: as right here, and a fifth of the time."""
+
+
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look at less than the program does, which is as right here and takes a fifth of the time."""
-    monkeypatch.setattr(alignment, "MOST_PIXELS", 150_000)
+    monkeypatch.setattr(alignment, "MOST_PIXELS", FEW_PIXELS)
+
+
+@dataclass(frozen=True)
+class Found:
+    known: Transform
+    transform: Transform
+    progress: list[tuple[int, int]]
+
+
+@pytest.fixture(scope="module")
+def found() -> Found:
+    """Return what is found of a section turned by 296 degrees, bent, and in another stain."""
+    known, seen = truth(296.0), list[tuple[int, int]]()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(alignment, "MOST_PIXELS", FEW_PIXELS)
+        transform = align(
+            section("H&E"), displaced(known), progress=lambda *numbers: seen.append(numbers)
+        )
+    return Found(known, transform, seen)
 
 
 def section(stain: str, seed: int = 7) -> PhantomSlide:
@@ -50,24 +72,47 @@ def on_tissue(count: int = 200) -> Points:
     mask, downsample = tissue_mask(section("H&E"))
     places = np.argwhere(mask)[:, ::-1]
     picks = np.random.default_rng(0).choice(len(places), count)
-    return (places[picks] + 0.5) * downsample
+    return np.asarray((places[picks] + 0.5) * downsample, np.float64)
 
 
-@pytest.mark.parametrize(("degrees", "mirrored"), [(296.0, False), (40.0, True)])
-def test_a_section_in_another_stain_is_found_however_it_lies(
-    degrees: float, mirrored: bool
-) -> None:
-    known, points = truth(degrees, mirrored=mirrored), on_tissue()
+def error_of(transform: Transform, known: Transform, points: Points) -> float:
+    apart = transform.to_moving(points) - known.to_fixed(points)
+    return float(np.median(np.hypot(*apart.T)))
 
-    found = align(section("H&E"), displaced(known))
 
-    error = np.linalg.norm(found.to_moving(points) - known.to_fixed(points), axis=1)
-    assert np.median(error) < 8.0  # one working pixel; the wave alone is 15
-    estimate = found.error_um(points)
-    assert np.isfinite(estimate).mean() > 0.9
-    assert np.nanmedian(estimate) < 60.0
-    back = found.to_fixed(found.to_moving(points))
-    assert np.median(np.abs(back - points)) < 0.5
+def test_a_section_in_another_stain_is_found_however_it_lies(found: Found) -> None:
+    points = on_tissue()
+
+    back = found.transform.to_fixed(found.transform.to_moving(points))
+
+    # One working pixel; the wave alone is 15 px high.
+    assert error_of(found.transform, found.known, points) < 8.0
+    assert np.abs(back - points).max() < 0.5
+
+
+def test_the_expected_error_is_known_on_tissue_and_near_the_true_one(found: Found) -> None:
+    points = on_tissue()
+
+    expected = found.transform.error_px(points)
+
+    assert np.isfinite(expected).mean() > 0.9
+    true = error_of(found.transform, found.known, points)
+    assert true / 4 < np.nanmedian(expected) < true * 4
+
+
+def test_progress_counts_to_what_it_said(found: Found) -> None:
+    done, total = zip(*found.progress, strict=True)
+
+    assert list(done) == list(range(1, len(done) + 1))
+    assert done[-1] == total[-1]
+
+
+def test_a_mirrored_section_is_found_too() -> None:
+    known = truth(40.0, mirrored=True)
+
+    transform = align(section("H&E"), displaced(known))
+
+    assert error_of(transform, known, on_tissue()) < 8.0
 
 
 def test_another_section_is_refused_in_one_sentence() -> None:
@@ -84,20 +129,18 @@ def test_two_clicked_points_stand_in_for_the_search() -> None:
         section("H&E").info, section("PAS").info, clicked, known.to_fixed(clicked) + 20.0
     )
 
-    found = align(section("H&E"), displaced(known), start=about)
+    transform = align(section("H&E"), displaced(known), start=about)
 
-    error = np.linalg.norm(found.to_moving(points) - known.to_fixed(points), axis=1)
-    assert np.median(error) < 8.0
+    assert error_of(transform, known, points) < 8.0
 
 
-def test_a_landmark_takes_an_automatic_result_to_where_it_was_placed() -> None:
-    known, points = truth(20.0), on_tissue()
-    found = align(section("H&E"), displaced(known))
-    wanted = found.to_moving(points[:1]) + 12.0
+def test_a_landmark_takes_an_automatic_result_to_where_it_was_placed(found: Found) -> None:
+    place = on_tissue()[:1]
+    wanted = found.transform.to_moving(place) + 12.0
 
-    better = refined(found, points[:1], wanted)
+    better = refined(found.transform, place, wanted)
 
-    assert np.abs(better.to_moving(points[:1]) - wanted).max() < 1.0
+    assert np.abs(better.to_moving(place) - wanted).max() < 1.0
     assert better.method == "automatic, refined"
 
 
@@ -122,27 +165,14 @@ def test_it_stops_at_the_next_step_when_cancelled() -> None:
     assert [done for done, _ in seen] == [1, 2, 3]
 
 
-def test_progress_ends_where_it_said() -> None:
-    seen: list[tuple[int, int]] = []
-
-    align(
-        section("H&E"),
-        displaced(truth(0.0)),
-        progress=lambda done, total: seen.append((done, total)),
-    )
-
-    assert [done for done, _ in seen] == list(range(1, len(seen) + 1))
-    assert seen[-1][0] == seen[-1][1]
-
-
 def test_a_real_serial_section_turns_by_what_eyes_say(data: Path) -> None:
     slides = data / "slides"
     fixed = open_slide(slides / "melanosiscoli_HE.tiff", mpp=0.5)
     moving = open_slide(slides / "melanosiscoli_PAS.tiff", mpp=0.5)
 
-    found = align(fixed, moving)
+    transform = align(fixed, moving)
 
-    turns = [np.degrees(np.arctan2(m[1, 0], m[0, 0])) % 360 for m in found.pieces]
+    turns = [np.degrees(np.arctan2(m[1, 0], m[0, 0])) % 360 for m in transform.pieces]
     assert len(turns) >= 3
     assert all(abs(turn - 296) < 8 for turn in turns)
 
