@@ -70,6 +70,8 @@ def unfolded(field: Field) -> Field:
 
 def _demons(target: Density, source: Density, iterations: int) -> Field:
     demons = sitk.FastSymmetricForcesDemonsRegistrationFilter()
+    # Threads that wait for each other at every step cost more than they save on a busy machine.
+    demons.SetNumberOfThreads(1)
     demons.SetNumberOfIterations(iterations)
     demons.SetStandardDeviations(FIELD_PX)
     demons.SmoothDisplacementFieldOn()
