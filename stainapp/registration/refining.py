@@ -59,6 +59,7 @@ def _searched(
     check: Callable[[], None],
 ) -> sitk.AffineTransform:
     search = sitk.ImageRegistrationMethod()
+    search.SetNumberOfThreads(1)  # equal results on every machine; see deformation.py
     search.SetMetricAsCorrelation()
     search.SetMetricFixedMask(mask)
     search.SetInterpolator(sitk.sitkLinear)

@@ -19,6 +19,8 @@ MESH_PX = 32
 """Side of the squares within which the map is taken as bilinear, in pixels of the level ..."""
 FINEST_MESH_PX = 8
 """... or down to this where the field bends faster than that."""
+MESH_NODES = 3
+"""Nodes of the field that a square may span: the field is smoother than its nodes are dense."""
 MASK_PX = 4
 """Side of the squares that belong to one piece as a whole, where pieces meet."""
 TILE_PX = 512
@@ -107,7 +109,8 @@ class WarpedSlide:
 
     def _mesh_px(self, downsample: float) -> int:
         field, mesh = self.transform.field, MESH_PX
-        while field is not None and mesh > FINEST_MESH_PX and mesh * downsample > field.spacing_px:
+        most = math.inf if field is None else MESH_NODES * field.spacing_px / downsample
+        while mesh > FINEST_MESH_PX and mesh > most:
             mesh //= 2
         return mesh
 
@@ -124,58 +127,82 @@ class WarpedSlide:
         columns, rows = size
         y, x = np.indices((rows + 1, columns + 1), np.float64)
         corners = np.stack([(x + place[0]) * step, (y + place[1]) * step], axis=2)
-        points = corners.reshape(-1, 2)
-        pieces = np.unique(self.transform.fixed_piece(points))
         if len(self.transform.pieces) == 1:
-            return self._drawn(level, mesh, 0, corners)
-        mask_step = MASK_PX * self.info.levels[level].downsample
-        centres = _centres(corners[0, 0], mask_step, size, mesh // MASK_PX)
-        belongs = self._belonging(centres)
+            return self._drawn(level, mesh, 0, corners, np.ones((rows, columns), bool))
+        square, mixed = self._squares(corners)
+        mask = square.repeat(mesh // MASK_PX, axis=0).repeat(mesh // MASK_PX, axis=1)
+        if mixed.any():
+            self._settle(mask, mixed, corners[0, 0], step, mesh // MASK_PX)
+        shown = np.unique(mask)
         result: Image.Image | None = None
-        for piece in np.union1d(pieces, belongs[belongs >= 0]):
-            mask = belongs == piece
-            if not mask.any():
-                continue
-            drawn = self._drawn(level, mesh, int(piece), corners)
+        for piece in shown[shown >= 0].tolist():
+            where = _any_within(mask == piece, mesh // MASK_PX)
+            drawn = self._drawn(level, mesh, piece, corners, where)
             if drawn is None:
                 continue
+            if len(shown) == 1:
+                return drawn
             result = result or Image.new("RGB", (columns * mesh, rows * mesh), "white")
-            result.paste(drawn, (0, 0), _enlarged(mask))
+            result.paste(drawn, (0, 0), _enlarged(mask == piece))
         return result
 
-    def _belonging(self, centres: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Return the piece shown at each of (rows, columns, 2) places; -1 where none is.
+    def _squares(self, corners: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Return the piece that each square shows, -1 for none, and where its corners differ."""
+        at = self._belonging(corners)
+        around = np.stack([at[:-1, :-1], at[1:, :-1], at[:-1, 1:], at[1:, 1:]])
+        return around[0], np.asarray(around.min(axis=0) != around.max(axis=0))
+
+    def _settle(
+        self,
+        mask: NDArray[np.int64],
+        mixed: NDArray[np.bool_],
+        corner: NDArray[np.float64],
+        step: float,
+        per_square: int,
+    ) -> None:
+        """Find the piece of each small part of the squares in which pieces meet."""
+        fine = mixed.repeat(per_square, axis=0).repeat(per_square, axis=1)
+        row, column = np.nonzero(fine)
+        centres = corner + np.stack([column + 0.5, row + 0.5], axis=1) * (step / per_square)
+        mask[row, column] = self._belonging(centres)
+
+    def _belonging(self, places: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Return the piece shown at each of (..., 2) places; -1 where none is.
 
         Beyond a piece's own glass the moving slide shows another piece, which is no match.
         """
-        points = centres.reshape(-1, 2)
+        points = places.reshape(-1, 2)
         piece = self.transform.fixed_piece(points)
         there = self.transform.moving_piece(self.transform.to_moving(points))
-        return np.where(there == piece, piece, -1).reshape(centres.shape[:2])
+        return np.where(there == piece, piece, -1).reshape(places.shape[:-1])
 
     def _drawn(
-        self, level: int, mesh: int, piece: int, corners: NDArray[np.float64]
+        self,
+        level: int,
+        mesh: int,
+        piece: int,
+        corners: NDArray[np.float64],
+        where: NDArray[np.bool_],
     ) -> Image.Image | None:
-        """Draw the squares between ``corners`` (rows, columns, 2) as one piece moves them."""
+        """Draw some of the squares between ``corners`` (rows, columns, 2) as one piece moves."""
         source = self._sources[level]
         moved = self.transform.to_moving_as(piece, corners.reshape(-1, 2)) / source.downsample
-        low, high = np.floor(moved.min(0)).astype(int) - 1, np.ceil(moved.max(0)).astype(int) + 2
-        block = self._block(source, low, high)
-        if block is None:
-            return None
-        nodes = (moved - low).reshape(corners.shape)
-        rows, columns = corners.shape[0] - 1, corners.shape[1] - 1
+        nodes = moved.reshape(corners.shape)
         # Pillow wants each square's corners in the order NW, SW, SE, NE.
         quads = np.concatenate(
             [nodes[:-1, :-1], nodes[1:, :-1], nodes[1:, 1:], nodes[:-1, 1:]], axis=2
-        )
-        squares = [
-            ((c * mesh, r * mesh, (c + 1) * mesh, (r + 1) * mesh), tuple(quad))
-            for r, line in enumerate(quads.tolist())
-            for c, quad in enumerate(line)
-        ]
+        )[where]
+        spread = quads.reshape(-1, 2)
+        low = np.floor(spread.min(axis=0)).astype(np.int64) - 1
+        high = np.ceil(spread.max(axis=0)).astype(np.int64) + 2
+        block = self._block(source, low, high)
+        if block is None:
+            return None
+        row, column = (mesh * n for n in np.nonzero(where))
+        boxes = np.stack([column, row, column + mesh, row + mesh], axis=1).tolist()
+        squares = list(zip(boxes, (quads - np.tile(low, 4)).tolist(), strict=True))
         return block.transform(
-            (columns * mesh, rows * mesh),
+            (mesh * where.shape[1], mesh * where.shape[0]),
             Image.Transform.MESH,
             squares,
             Image.Resampling.BILINEAR,
@@ -229,12 +256,10 @@ def _info(moving: SlideInfo, transform: Transform, fixed: SlideInfo) -> SlideInf
     )
 
 
-def _centres(
-    corner: NDArray[np.float64], step: float, size: tuple[int, int], per_square: int
-) -> NDArray[np.float64]:
-    """Return the middles of the small squares of ``size`` squares, (rows, columns, 2)."""
-    y, x = np.indices((size[1] * per_square, size[0] * per_square), np.float64)
-    return np.stack([corner[0] + (x + 0.5) * step, corner[1] + (y + 0.5) * step], axis=2)
+def _any_within(mask: NDArray[np.bool_], per_square: int) -> NDArray[np.bool_]:
+    """Return which squares have any of their small parts set."""
+    rows, columns = (side // per_square for side in mask.shape)
+    return np.asarray(mask.reshape(rows, per_square, columns, per_square).any(axis=(1, 3)))
 
 
 def _enlarged(mask: NDArray[np.bool_]) -> Image.Image:
