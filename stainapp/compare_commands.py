@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -47,6 +48,7 @@ def compare(args: argparse.Namespace) -> int:
             complain(f"Stopped; nothing was written to {args.output}.")
             return FAILED
     if args.pdf:
+        os.environ["QT_QPA_PLATFORM"] = "offscreen"  # paper needs no display
         from stainapp.ui.report_pdf import write_pdf
 
         files.written.append(write_pdf(report, files.pdf))

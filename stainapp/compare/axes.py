@@ -149,5 +149,5 @@ def around(*values: float) -> tuple[float, float]:
 
 
 def said(value: float) -> str:
-    """Return a number as axes and tables write it."""
-    return f"{value:.4g}"
+    """Return a number as axes and tables write it: four digits, and no powers of ten below 1e7."""
+    return f"{value:.0f}" if 1e4 <= abs(value) < 1e7 else f"{value:.4g}"

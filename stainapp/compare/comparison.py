@@ -91,8 +91,8 @@ def compare(
 
     Args:
         pair: the reference, and what is set beside it.
-        regions: in level-0 pixels of the pair's frame. Those of the class "Ignore", and those
-            that lie beyond the slide, are left out, which the notes say.
+        regions: in level-0 pixels of the pair's frame. Those of the class "Ignore", those that
+            lie beyond the slide, and points and lines, are left out, which the notes say.
         mpp: micrometres per pixel to compare at; None for the finest that both sides have.
         instruments: who finds nuclei, and what counts as positive.
         token: cancels between two pieces.
@@ -108,7 +108,8 @@ def compare(
     grid = Grid.over(info.width_px, info.height_px, pair.frame_mpp, scale)
     measurer = Measurer(pair, grid, scale, instruments or Instruments())
     walk = _Walk(grid, token or CancelToken(), progress)
-    chosen = [one for one in regions if one.classification != IGNORED]
+    wanted = [one for one in regions if one.classification != IGNORED]
+    chosen = [one for one in wanted if one.area_px > 0]
     names = _names(chosen)
     walk.total = sum(count(region, grid) for region in chosen)
     places, tallied = [], []
@@ -127,7 +128,7 @@ def compare(
     figures = figures_of_all(tallied, measures)
     for one in tallied:
         figures += figures_of(one, measures)
-    notes = _notes(regions, chosen, places)
+    notes = _notes(len(regions) - len(wanted), len(wanted) - len(chosen), chosen, places)
     return Comparison(scale, tuple(places), tuple(figures), unmeasured(measurer), notes)
 
 
@@ -168,11 +169,13 @@ def _names(regions: Sequence[Region]) -> list[str]:
 
 
 def _notes(
-    given: Sequence[Region], chosen: Sequence[Region], places: Sequence[Place]
+    ignored: int, without_area: int, chosen: Sequence[Region], places: Sequence[Place]
 ) -> tuple[str, ...]:
     found = []
-    if len(given) > len(chosen):
-        found.append(f"{_many(len(given) - len(chosen))} of the class {IGNORED} left out.")
+    if ignored:
+        found.append(f"{_many(ignored)} of the class {IGNORED} left out.")
+    if without_area:
+        found.append(f"{_many(without_area)} without an area left out.")
     if len(chosen) > len(places):
         found.append(f"{_many(len(chosen) - len(places))} beyond the slide left out.")
     pairs = combinations([place.region for place in places[:MOST_TESTED]], 2)

@@ -70,7 +70,7 @@ def figures_of_all(regions: Sequence[Tallied], measures: Sequence[Measure]) -> l
         sound = [one for one in regions if not one.why_not(rests_on)]
         said, why = "", ""
         if not sound:
-            why = "it is not to be read in any of the regions"
+            why = "in no region do the slides lie near enough"
         elif len(sound) < len(regions):
             said = f"over {len(sound)} of {len(regions)} regions, those where it may be read"
         found += _figures(ALL, some, sound or regions, why, said)

@@ -32,7 +32,7 @@ STYLE = (
   font-weight: 600; font-size: .85rem; }
 .pictures td { border: 0; padding: 0 .6rem .6rem 0; text-align: left; white-space: normal;
   font-size: .85rem; color: var(--faint); }
-.pictures img { max-width: none; }
+.pictures img { max-width: none; } table:not(.pictures) br { display: none; }
 .facts td { text-align: left; white-space: normal; overflow-wrap: anywhere; }
 """
 )

@@ -79,13 +79,14 @@ def make_study(regions: Sequence[Region], seed: int, slides: Mapping[str, Any]) 
     field, at about the same place of the round, so that no region comes back soon.
 
     Args:
-        regions: their bounds are what is shown.
+        regions: their bounds are what is shown; points and lines have no field.
         seed: of the order; keep it to yourself until all have read.
         slides: see `Study.slides`.
 
     Raises:
         StudyError: there are fewer than two regions.
     """
+    regions = [region for region in regions if region.area_px > 0]
     if len(regions) < 2:
         raise StudyError(f"A study of {len(regions)} regions tells nothing; draw some more.")
     chance = random.Random(seed)  # noqa: S311 - an order to repeat, no secret
