@@ -201,7 +201,7 @@ def _add_register(to: "Subparsers") -> None:
     register.add_argument(
         "--mirrored",
         action="store_true",
-        help="MOVING lies upside down, which two rows cannot tell",
+        help="MOVING lies upside down: two rows cannot tell",
     )
     register.add_argument("--fixed-mpp", type=_positive, metavar="M", help="scale of FIXED")
     register.add_argument("--moving-mpp", type=_positive, metavar="M", help="scale of MOVING")

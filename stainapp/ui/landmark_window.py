@@ -90,6 +90,7 @@ class LandmarkWindow(QWidget):
         self.alone = QPushButton("Use these alone", self)
         self.mirrored = QCheckBox("The right slide lies upside down", self)
         self.together = QCheckBox("Move both together", self)
+        self.together.setEnabled(False)
         self.undo, self.redo, self.remove = (
             QPushButton(words, self) for words in ("Undo", "Redo", "Delete")
         )

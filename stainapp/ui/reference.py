@@ -57,7 +57,8 @@ class Reference(QObject):
         self._laid = LaidSlide(view)
         self._rejected: Transform | None = None
         self._registration: Registration | None = None
-        self._opening = False
+        self._reading = False
+        """Whether a slide or a fresh transform is on its way from the thread."""
         self._ticket = 0
         """Of the newest wish: answers to older ones are dropped."""
 
@@ -87,7 +88,7 @@ class Reference(QObject):
     @property
     def busy(self) -> bool:
         """Whether a reference is being opened or registered."""
-        return self._opening or self._registration is not None
+        return self._reading or self._registration is not None
 
     @property
     def registration(self) -> Registration | None:
@@ -119,7 +120,7 @@ class Reference(QObject):
             self.failed.emit(words.NO_SLIDE)
             return
         self._stop_work()
-        self._opening = True
+        self._reading = True
         self.news.emit(words.opening(address))
         self._run(
             partial(_load, address, self.fixed.reader.info), self._on_loaded, self._on_not_loaded
@@ -262,7 +263,7 @@ class Reference(QObject):
 
     def _stop_work(self) -> None:
         self._ticket += 1
-        self._opening = False
+        self._reading = False
         if self._registration is not None:
             self._registration.cancel()
             self._registration = None
@@ -271,7 +272,7 @@ class Reference(QObject):
         if ticket != self._ticket:
             loaded.slide.reader.close()
             return
-        self._opening = False
+        self._reading = False
         self.leaving.emit()
         self._let_go()
         self._laid.moving = loaded.slide
@@ -288,7 +289,7 @@ class Reference(QObject):
             self.register()
 
     def _on_not_loaded(self, sentence: str) -> None:
-        self._opening = False
+        self._reading = False
         self.news.emit(None)
         self.changed.emit()
         self.failed.emit(sentence)
@@ -298,18 +299,19 @@ class Reference(QObject):
             self.news.emit(words.registering(self.moving.name, phase, share))
 
     def _on_registered(self) -> None:
-        self._registration = None
+        self._registration, self._reading = None, True
         self._run(
             partial(Transform.read, self._laid.path), self._on_result, self._on_not_registered
         )
 
     def _on_result(self, transform: Transform, ticket: int) -> None:
         if ticket == self._ticket:
+            self._reading = False
             self._show(transform)
             self.news.emit(words.registered(transform, self._laid.mpp))
 
     def _on_not_registered(self, sentence: str) -> None:
-        self._registration = None
+        self._registration, self._reading = None, False
         self.news.emit(words.refused(sentence))
         self.changed.emit()
 
