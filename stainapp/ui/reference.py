@@ -45,14 +45,13 @@ class Reference(QObject):
     """The moving slide or the open one closes next: whoever reads from it must stop now."""
 
     def __init__(
-        self,
-        background: Background,
-        registrar: Registrar,
-        view: ShowsReference,
-        parent: QObject | None = None,
+        self, registrar: Registrar, view: ShowsReference, parent: QObject | None = None
     ) -> None:
         super().__init__(parent)
-        self._background = background
+        self.background = Background(self)
+        """Reads and writes, in order, all that is kept of a pair of slides."""
+        self.last: str | None = None
+        """The address of the open slide's newest reference, shown or not."""
         self._registrar = registrar
         self._laid = LaidSlide(view)
         self._rejected: Transform | None = None
@@ -110,8 +109,8 @@ class Reference(QObject):
                 self.register()
             return
         self._let_go()
-        last = slide.note.reference
-        self.news.emit(words.offered(last) if last else None)
+        self.last = slide.note.reference
+        self.news.emit(words.offered(self.last) if self.last else None)
         self.changed.emit()
 
     def open(self, address: str) -> None:
@@ -194,7 +193,7 @@ class Reference(QObject):
         self._stop_work()
         self._show(transform)
         self.news.emit(None)
-        self._background.run(partial(transform.write, self._laid.path), _nothing, self.failed.emit)
+        self.background.run(partial(transform.write, self._laid.path), _nothing, self.failed.emit)
 
     def refine(self, fixed: Points, moving: Points) -> None:
         """Correct the transform by landmarks."""
@@ -214,7 +213,7 @@ class Reference(QObject):
     def save_as(self, path: Path) -> None:
         """Write the transform to a file of the user's choice."""
         if self.transform is not None:
-            self._background.run(partial(self.transform.write, path), _nothing, self.failed.emit)
+            self.background.run(partial(self.transform.write, path), _nothing, self.failed.emit)
 
     def reject(self) -> None:
         """Take the reference off the slide and forget where it lay."""
@@ -224,7 +223,7 @@ class Reference(QObject):
         self._rejected = self.transform
         self._laid.take_off()
         forget = partial(self._laid.path.unlink, missing_ok=True)
-        self._background.run(forget, _nothing, self.failed.emit)
+        self.background.run(forget, _nothing, self.failed.emit)
         self.news.emit(words.REJECTED)
         self.changed.emit()
 
@@ -240,11 +239,12 @@ class Reference(QObject):
         )
 
     def close(self) -> None:
-        """End what is being done and close the moving slide."""
+        """End what is being done, write what is to be kept, and close the moving slide."""
         if self._registration is not None:
             self._registration.close()
         self._stop_work()
         self.leaving.emit()
+        self.background.close(finish=True)
         self._let_go()
 
     # parts
@@ -255,7 +255,7 @@ class Reference(QObject):
         """Work in the background; of several wishes in a row, the last one is answered."""
         self._ticket += 1
         ticket = self._ticket
-        self._background.run(
+        self.background.run(
             work,
             lambda found: done(found, ticket),
             lambda sentence: failed(sentence) if ticket == self._ticket else None,
@@ -275,7 +275,7 @@ class Reference(QObject):
         self._reading = False
         self.leaving.emit()
         self._let_go()
-        self._laid.moving = loaded.slide
+        self._laid.moving, self.last = loaded.slide, loaded.slide.address
         self.chosen.emit(loaded.slide.address)
         if loaded.complaint:
             self.failed.emit(loaded.complaint)

@@ -47,7 +47,7 @@ class Requests(QObject):
         self.slide = SlideRequests(window, current, background, self._dialogs)
         self.stain = StainRequests(window, current, virtual, background, self._dialogs)
         self.regions = RegionRequests(window, current, editor, hand, background, self._dialogs)
-        self.reference = ReferenceRequests(window, reference, background, self._dialogs)
+        self.reference = ReferenceRequests(window, reference, self._dialogs)
         self._answers: dict[str, Callable[[], object]] = {
             **self.slide.answers,
             **self.stain.answers,
