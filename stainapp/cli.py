@@ -8,7 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stainapp import __version__, commands, registration_commands, training_commands
+from stainapp import (
+    __version__,
+    commands,
+    compare_commands,
+    registration_commands,
+    training_commands,
+)
 from stainapp.commands import DONE, FAILED, MISUSED, complain
 from stainapp.errors import StainAppError
 
@@ -68,6 +74,8 @@ def _parser() -> tuple[argparse.ArgumentParser, set[str]]:
         _add_models,
         _add_stain,
         _add_register,
+        _add_compare,
+        _add_study,
         _add_train,
         _add_distil,
         _add_evaluate,
@@ -81,6 +89,7 @@ def _parser() -> tuple[argparse.ArgumentParser, set[str]]:
 def _add_view(to: "Subparsers") -> None:
     view = to.add_parser("view", help="open the window")
     view.add_argument("slide", nargs="?", help="a slide, phantom:he:8000:7 or sample:ihc")
+    view.add_argument("--new", action="store_true", help="do not go on with the last session")
     view.add_argument("--mpp", type=_positive, help="micrometres per level-0 pixel")
     view.add_argument("--model", metavar="ID", help="show this virtual stain")
     view.add_argument("--reference", metavar="SLIDE", help="lay this real slide over the first")
@@ -174,6 +183,67 @@ def _add_stain(to: "Subparsers") -> None:
     stain.set_defaults(run=commands.stain)
 
 
+def _add_compare(to: "Subparsers") -> None:
+    compare = to.add_parser("compare", help="measure one slide against another over regions")
+    _add_pair(compare)
+    compare.add_argument("-o", "--output", required=True, type=Path, metavar="HTML")
+    compare.add_argument(
+        "--regions",
+        type=Path,
+        metavar="GEOJSON",
+        help="on the transform's fixed slide, else on REFERENCE; without it squares of tissue",
+    )
+    compare.add_argument("--mpp", type=_positive, metavar="M", help="scale to compare at")
+    compare.add_argument("--pdf", action="store_true", help="write the report as PDF as well")
+    _add_segmenter(compare)
+    compare.add_argument("--json", action="store_true")
+    compare.set_defaults(run=compare_commands.compare)
+
+
+def _add_study(to: "Subparsers") -> None:
+    study = to.add_parser("study", help="real or virtual: readers who do not know which is which")
+    verbs = study.add_subparsers(required=True, metavar="VERB")
+    make = verbs.add_parser("make", help="put the fields of regions into a random order")
+    _add_pair(make)
+    make.add_argument("-o", "--output", dest="folder", required=True, type=Path, metavar="DIR")
+    make.add_argument("--regions", required=True, type=Path, metavar="GEOJSON")
+    make.add_argument("--seed", type=int, metavar="N", help="of the order; by default drawn")
+    make.set_defaults(run=compare_commands.study_make)
+    read = verbs.add_parser("read", help="answer by keyboard; goes on where it was left")
+    read.add_argument("folder", type=Path)
+    read.add_argument("--reader", required=True, metavar="NAME")
+    read.set_defaults(run=compare_commands.study_read)
+    results = verbs.add_parser("results", help="who was right, and how far readers agree")
+    results.add_argument("folder", type=Path)
+    results.add_argument("-o", "--output", type=Path, metavar="CSV", help="measures")
+    results.add_argument("--answers", type=Path, metavar="CSV", help="each answer and the truth")
+    results.add_argument("--json", action="store_true")
+    results.set_defaults(run=compare_commands.study_results)
+
+
+def _add_pair(to: argparse.ArgumentParser) -> None:
+    to.add_argument("reference", metavar="REFERENCE", help="what is true, such as a real PAS")
+    to.add_argument("other", metavar="OTHER", help="what is set beside it")
+    to.add_argument("--transform", metavar="JSON", help="joins the two, as register writes it")
+    to.add_argument("--model", metavar="MODEL", help="take the virtual stain of OTHER")
+    to.add_argument("--stain", metavar="STAIN", help="what both show; without it guessed")
+    to.add_argument("--reference-mpp", type=_positive, metavar="M", help="its own scale")
+    to.add_argument("--other-mpp", type=_positive, metavar="M", help="its own scale")
+    to.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:<n> or mps")
+
+
+def _add_segmenter(to: argparse.ArgumentParser) -> None:
+    to.add_argument(
+        "--segmenter", metavar="MODEL", help="an id or a folder; nuclei are found by it"
+    )
+    to.add_argument(
+        "--dab-thresholds",
+        type=_thresholds,
+        metavar="WEAK,MODERATE,STRONG",
+        help="mean optical density of DAB in a nucleus from which it counts; 0.2,0.4,0.6",
+    )
+
+
 def _add_register(to: "Subparsers") -> None:
     register = to.add_parser("register", help="lay a slide over another of the same block")
     register.add_argument("fixed", metavar="FIXED", help="the slide that stays")
@@ -201,7 +271,7 @@ def _add_register(to: "Subparsers") -> None:
     register.add_argument(
         "--mirrored",
         action="store_true",
-        help="MOVING lies upside down: two rows cannot tell",
+        help="MOVING lies upside down, which two rows cannot tell",
     )
     register.add_argument("--fixed-mpp", type=_positive, metavar="M", help="scale of FIXED")
     register.add_argument("--moving-mpp", type=_positive, metavar="M", help="scale of MOVING")
@@ -282,15 +352,7 @@ def _add_evaluate(to: "Subparsers") -> None:
         "adds FID, KID and IS",
     )
     evaluate.add_argument("--inception-sha256", metavar="HEX", help="what that file must have")
-    evaluate.add_argument(
-        "--segmenter", metavar="MODEL", help="an id or a folder; nuclei are found by it"
-    )
-    evaluate.add_argument(
-        "--dab-thresholds",
-        type=_thresholds,
-        metavar="WEAK,MODERATE,STRONG",
-        help="mean optical density of DAB in a nucleus from which it counts; 0.2,0.4,0.6",
-    )
+    _add_segmenter(evaluate)
     evaluate.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:<n> or mps")
     evaluate.add_argument("--json", action="store_true")
     evaluate.set_defaults(run=training_commands.evaluate)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stainapp.cancel import CancelToken
-from stainapp.errors import ExportError, UnknownScaleError
+from stainapp.errors import ExportError
 from stainapp.geometry import Rect
 from stainapp.models.calibration import calibrate_slide
 from stainapp.models.card import ModelCard
@@ -16,10 +16,9 @@ from stainapp.models.stainer import Notify, Stainer
 from stainapp.models.template import read_template
 from stainapp.models.virtual_slide import VirtualSlide, provenance
 from stainapp.settings import home, load_note
+from stainapp.slides.known_scale import open_with_scale
 from stainapp.slides.ome_tiff import Compression
-from stainapp.slides.opening import open_slide
 from stainapp.slides.reader import SlideReader
-from stainapp.slides.scale import RECORDED_MPP, guess_mpp
 from stainapp.slides.stain_guess import guess_stain
 from stainapp.slides.writer import write_slide
 
@@ -82,7 +81,7 @@ def stain_slide(
     """
     say = notify or (lambda sentence: None)
     _make_folder(job.target.parent)
-    with closing(_open_with_scale(job, say)) as source:
+    with closing(open_with_scale(job.slide, job.mpp, say)) as source:
         template = read_template(job.template, ModelCard.read(job.model)) if job.template else None
         _check_device(job.device)
         stainer = open_stainer(
@@ -168,22 +167,6 @@ def _check_device(device: str) -> None:
         from stainapp.models.device import choose_device  # loads torch, for which nobody waits else
 
         choose_device(device)
-
-
-def _open_with_scale(job: StainJob, say: Notify) -> SlideReader:
-    reader = open_slide(job.slide, mpp=job.mpp)
-    if reader.info.mpp is not None:
-        recorded = reader.info.properties.get(RECORDED_MPP)
-        if recorded is not None:
-            say(f"{job.slide} records {recorded} um/px; taken as {reader.info.mpp:g} instead.")
-        return reader
-    identity, guess = reader.info.identity, guess_mpp(reader.info)
-    reader.close()
-    noted = load_note(identity).mpp
-    if noted is not None:
-        return open_slide(job.slide, mpp=noted)
-    hint = f" (its objective suggests {guess:.3g}, which is only a guess)" if guess else ""
-    raise UnknownScaleError(f"{job.slide} does not say how large its pixels are{hint}; give --mpp.")
 
 
 def _tell_afterwards(job: StainJob, source: SlideReader, say: Notify) -> None:

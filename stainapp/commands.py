@@ -5,14 +5,17 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stainapp.cancel import CancelToken
 from stainapp.errors import Cancelled, StainAppError
+
+if TYPE_CHECKING:
+    from stainapp.compare.table import Row
 
 DONE, FAILED, MISUSED = 0, 1, 2
 MOST_LETTERS = 120
@@ -49,6 +52,7 @@ def view(args: argparse.Namespace) -> int:
             strength=args.strength,
             device=args.device,
             theme=args.theme,
+            fresh=args.new,
             size=args.size,
             screenshot=args.screenshot,
             wait_s=args.wait,
@@ -269,3 +273,18 @@ def cancelled_by_signals() -> Iterator[CancelToken]:
 
 def complain(sentence: str) -> None:
     print(f"stainapp: {sentence}", file=sys.stderr)
+
+
+def print_rows(rows: Sequence["Row"]) -> None:
+    """Print a line a row, and below what is to be said of several."""
+    notes: dict[str, int] = {}
+    width = max((len(row.measure) for row in rows), default=0) + 2
+    for row in rows:
+        mark = f"({notes.setdefault(row.note, len(notes) + 1)})" if row.note else ""
+        if row.estimate is None:
+            value = "not measured"
+        else:
+            value = f"{row.estimate:.4g} [{row.low:.4g}, {row.high:.4g}] {row.unit}"
+        print(f"{row.subject:<22}{row.measure:<{width}}{value:<34}{mark}".rstrip())
+    for note, number in notes.items():
+        print(f"({number}) {note}")

@@ -58,6 +58,14 @@ class RegistrationError(StainAppError):
     """Two slides cannot be laid over each other, or a transform cannot be read or written."""
 
 
+class StudyError(StainAppError):
+    """A reader study cannot be made, read or gone on with."""
+
+
+class SessionError(StainAppError):
+    """What the user did cannot be read back or written down, or its slide cannot be found."""
+
+
 class SettingsError(StainAppError):
     """What the program remembers cannot be read or written."""
 

@@ -42,6 +42,8 @@ class Settings:
     """The docks' places, as Qt saves them, in base 64."""
     show_minimap: bool = True
     show_scale_bar: bool = True
+    reopen: bool = True
+    """Whether a start without a slide opens the window as it was left."""
 
 
 @dataclass(frozen=True, slots=True)

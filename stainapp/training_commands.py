@@ -4,20 +4,19 @@ import argparse
 import json
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stainapp.commands import DONE, FAILED, MISUSED, complain
+from stainapp.commands import DONE, FAILED, MISUSED, complain, print_rows
 from stainapp.errors import ExportError, StainAppError
 from stainapp.progress import progress_line
 
 if TYPE_CHECKING:
     from stainapp.compare.instruments import Instruments
     from stainapp.compare.ranking import Ranking
-    from stainapp.compare.table import Row
     from stainapp.models.store import Store
     from training.check import Estimate
 
@@ -106,6 +105,8 @@ def _check(args: argparse.Namespace) -> int:
         print(f"{part.split:<12}{part.stain:<8}{part.name}")
     tiles = found.tiles
     print(f"Room for {tiles['train']} tiles to learn from and {tiles['validation']} to judge by.")
+    if tiles["far_off"]:
+        print(f"{tiles['far_off']} tiles are left out: their pairs are not registered well enough.")
     print(_in_words(found.estimate))
     return DONE
 
@@ -148,7 +149,7 @@ def evaluate(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(report, indent=1, allow_nan=False))
     else:
-        _print_rows(joined(tables).rows)
+        print_rows(joined(tables).rows)
         for ranking in rankings:
             _print_ranking(ranking)
     return DONE
@@ -198,21 +199,6 @@ def _named(instruments: "Instruments") -> dict[str, object]:
         if inception
         else None,
     }
-
-
-def _print_rows(rows: Sequence["Row"]) -> None:
-    """Print a line a row, and below what is to be said of several."""
-    notes: dict[str, int] = {}
-    width = max((len(row.measure) for row in rows), default=0) + 2
-    for row in rows:
-        mark = f"({notes.setdefault(row.note, len(notes) + 1)})" if row.note else ""
-        if row.estimate is None:
-            value = "not measured"
-        else:
-            value = f"{row.estimate:.4g} [{row.low:.4g}, {row.high:.4g}] {row.unit}"
-        print(f"{row.subject:<22}{row.measure:<{width}}{value:<34}{mark}".rstrip())
-    for note, number in notes.items():
-        print(f"({number}) {note}")
 
 
 def _make_room(args: argparse.Namespace) -> None:

@@ -20,6 +20,7 @@ from stainapp.session.regions import Region
 from stainapp.slides.opening import open_slide
 from stainapp.slides.reader import SlideReader
 from stainapp.slides.tissue import Mask
+from training.registered import far_off, in_frame_of
 
 RASTER_PX = 1024
 """Longer side of a candidate's rasters."""
@@ -50,6 +51,8 @@ class Candidate:
     tissue: Mask
     """(H, W): tissue within it."""
     split: Split
+    far_off: Mask | None = None
+    """(H, W): tissue where the two of a pair are not registered well enough to learn from."""
 
     @property
     def cell(self) -> float:
@@ -84,7 +87,11 @@ class Slides:
 
 
 def candidates_of(
-    origin: Origin, slides: Slides, mpp: float, partner: Origin | None = None
+    origin: Origin,
+    slides: Slides,
+    mpp: float,
+    partner: Origin | None = None,
+    max_error_um: float = 0.0,
 ) -> list[Candidate]:
     """Return the regions or pieces of a slide that an origin names.
 
@@ -92,7 +99,8 @@ def candidates_of(
         origin: names a slide.
         slides: who keeps it open.
         mpp: the recipe's.
-        partner: the target's slide where source and target lie in one frame.
+        partner: the target's slide where source and target lie in one frame, or are registered.
+        max_error_um: of a registration; 0 for any.
 
     Raises:
         RecipeError: the slide, its scale, its regions or its tissue will not do.
@@ -102,8 +110,10 @@ def candidates_of(
     target, ties = None, {reader.info.identity}
     if partner is not None:
         other = slides.open(partner.slide, partner.mpp)
-        target = partner_scale(reader, scale, other)
         ties.add(other.info.identity)
+        if partner.transform:
+            other = in_frame_of(reader, other, partner.transform)
+        target = partner_scale(reader, scale, other)
     look, drawn = survey(reader), bool(origin.regions or origin.areas)
     found = (
         [_of_region(region, look) for region in _regions(origin)]
@@ -122,6 +132,7 @@ def candidates_of(
             inside=inside,
             tissue=tissue,
             split=origin.split,
+            far_off=far_off(target.source, tissue, area, max_error_um) if target else None,
         )
         for name, area, inside, tissue in found
     ]

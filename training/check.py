@@ -84,6 +84,7 @@ def check(setting: Setting) -> Checked:
     method = build_method(setting)
     with closing(open_tiles(recipe, device=setting.device)) as data:
         tiles = {split: data.count_tiles(split) for split in ("train", "validation")}
+        tiles["far_off"] = data.count_far_off()
         return Checked(tiles, _split(recipe, data), _estimate(setting, method, data))
 
 

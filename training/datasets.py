@@ -136,7 +136,9 @@ class Dataset:
 
     def facts(self) -> Mapping[str, Any]:
         """Return what a card's ``training`` says of the data."""
+        lost = self.count_far_off()
         return {
+            **({"tiles_left_out_as_misregistered": lost} if lost else {}),
             "split_by": "slide or region",
             "learnt_from": [f.name for f in self.all_fields if f.split == "train"],
             "judged_by": [f.name for f in self.all_fields if f.split == "validation"],
@@ -186,6 +188,11 @@ class Dataset:
         """Return how many tiles fit side by side into the scarcer stain's tissue."""
         tissue_px = min(self.rooms[stain, split].tissue_px for stain in self._stains)
         return int(tissue_px / self._data.tile_px**2)
+
+    def count_far_off(self) -> int:
+        """Return how many tiles would fit into tissue that is registered too badly for pairs."""
+        lost = sum(field.far_off_px for field in self.source_fields)
+        return int(lost / self._data.tile_px**2)
 
     def example_squares(self, stain: int, split: SplitName, count: int) -> list[Place]:
         """Return up to ``count`` tiles side by side, as field and corner in working pixels."""
@@ -294,5 +301,6 @@ def _candidates(
         return found(data.source), []
     if data.pairing == "paired":
         pairs = zip(data.source, data.target, strict=True)
-        return [c for a, b in pairs for c in candidates_of(a, slides, mpp, b)], []
+        most = data.max_error_um
+        return [c for a, b in pairs for c in candidates_of(a, slides, mpp, b, most)], []
     return found(data.source), found(data.target)

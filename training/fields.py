@@ -41,6 +41,8 @@ class Field:
     """(H, W): where tiles may lie as a whole."""
     tissue: Mask
     """(H, W): where there is tissue."""
+    far_off: Mask | None = None
+    """(H, W): tissue where a pair is registered too badly; no tile has any part there."""
 
     @property
     def cell(self) -> float:
@@ -51,6 +53,12 @@ class Field:
     def tissue_px(self) -> float:
         """Tissue that tiles may be cut from, in working pixels: what weighs the fields."""
         cells = np.count_nonzero(self.tissue & self.allowed)
+        return float(cells * (self.cell / self.scale.step) ** 2)
+
+    @property
+    def far_off_px(self) -> float:
+        """Tissue that is registered too badly, in working pixels."""
+        cells = 0 if self.far_off is None else np.count_nonzero(self.far_off & self.tissue)
         return float(cells * (self.cell / self.scale.step) ** 2)
 
     def places(self, side_px: int, min_tissue: float) -> "Places":

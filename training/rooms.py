@@ -141,6 +141,11 @@ def _why_no_room(of_split: Sequence[Field], stain: int, split: SplitName, side: 
         )
     names = of_split[0].name if len(of_split) == 1 else f"{of_split[0].name} and others"
     key = "data.tile_px" if split == "train" else "data.validation_px"
+    if any(field.far_off_px >= side**2 for field in of_split):
+        return (
+            f"Nowhere in {names} is a tile of {side} px {what} registered well enough; register "
+            "the slides anew, draw other regions, or raise data.max_error_um."
+        )
     if any(field.places(side, 0) for field in of_split):
         return (
             f"Nowhere in {names} does a tile of {side} px {what} show enough tissue; draw regions "

@@ -37,6 +37,10 @@ class TileSource(Protocol):
 
     def count_tiles(self, split: SplitName) -> int: ...
 
+    def count_far_off(self) -> int:
+        """Return how many tiles are left out because their pairs do not meet."""
+        ...
+
     def facts(self) -> Mapping[str, Any]:
         """Return what a card's ``training`` says of the data."""
         ...

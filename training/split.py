@@ -227,8 +227,9 @@ def _field(one: Candidate, allowed: Mask) -> Field:
         scale=one.scale,
         partner=one.partner,
         area=one.area,
-        allowed=allowed,
+        allowed=allowed if one.far_off is None else allowed & ~one.far_off,
         tissue=one.tissue,
+        far_off=one.far_off,
     )
 
 

@@ -91,6 +91,10 @@ class VolumeDataset:
             "grey_levels": {k: v for one in self._tiles for k, v in one.facts().items()},
         }
 
+    def count_far_off(self) -> int:
+        """Return none: volumes are in one frame, or are no pair."""
+        return 0
+
     def fields(self, stain: int) -> tuple[Field, ...]:
         """Return none: a volume is no slide that regions could be drawn on."""
         return ()

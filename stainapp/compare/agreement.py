@@ -76,7 +76,7 @@ def agreement(first: Labels, second: Labels, mpp: float, within_um: float = WITH
     ours, theirs = centres(first), centres(second)
     both = _shared(first, second)
     return Agreement(
-        _matches(ours, theirs, within_um / mpp),
+        len(matches(ours, theirs, within_um / mpp)[0]),
         len(ours),
         len(theirs),
         int(both[1:, 1:].sum()),
@@ -121,11 +121,18 @@ def centres(labels: Labels) -> NDArray[np.float64]:
     return np.asarray(ndimage.center_of_mass(labels > 0, labels, numbers)).reshape(-1, 2)
 
 
-def _matches(ours: NDArray[np.float64], theirs: NDArray[np.float64], within_px: float) -> int:
+def matches(
+    ours: NDArray[np.float64], theirs: NDArray[np.float64], within_px: float
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return which of ours ``(N, 2)`` is which of theirs ``(M, 2)``, as two lists of indices.
+
+    As many as possible find a partner, and of these ways the one with the least distances.
+    """
     if not len(ours) or not len(theirs):
-        return 0
+        return np.empty(0, np.intp), np.empty(0, np.intp)
     apart = np.hypot(*(ours[:, None] - theirs[None]).transpose(2, 0, 1))
     # One impossible match must cost more than all possible ones together.
     cost = np.where(apart <= within_px, apart, (within_px + 1) * (1 + min(apart.shape)))
     rows, columns = optimize.linear_sum_assignment(cost)
-    return int((apart[rows, columns] <= within_px).sum())
+    near = apart[rows, columns] <= within_px
+    return rows[near], columns[near]

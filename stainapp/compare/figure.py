@@ -79,7 +79,7 @@ def grid(
             text = _fitting(captions[number], font, size[0] - 2 * _GAP_PX)
             draw.text((_GAP_PX, top + height + line / 2), text, _FAINT, font, anchor="lm")
     if mpp:
-        _scale_bar(draw, (_GAP_PX, line + _GAP_PX // 2), (width, height), mpp, font_px)
+        scale_bar(draw, (_GAP_PX, line + _GAP_PX // 2), (width, height), mpp, font_px)
     return image
 
 
@@ -116,7 +116,7 @@ def _fitting(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, widt
     return text.rstrip() + "..."
 
 
-def _scale_bar(
+def scale_bar(
     draw: ImageDraw.ImageDraw, corner: tuple[int, int], size: tuple[int, int], mpp: float, px: int
 ) -> None:
     """Draw a bar of at most a third of the width on its own ground, lower left."""

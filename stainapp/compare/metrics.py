@@ -3,6 +3,7 @@
 from typing import Any, cast
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from skimage.metrics import structural_similarity
 
 from stainapp.compare.density import amounts
@@ -34,8 +35,13 @@ def psnr(reference: RgbImage, other: RgbImage) -> float:
     """
     check(reference, other)
     difference = reference.astype(np.float64) - other
-    error = float(np.mean(difference * difference))
-    return MOST_PSNR if error == 0 else min(MOST_PSNR, float(10 * np.log10(255.0**2 / error)))
+    return float(decibels(np.mean(difference * difference)))
+
+
+def decibels(error: ArrayLike) -> NDArray[np.float64]:
+    """Return the PSNR of mean squared errors of 8-bit values, at most `MOST_PSNR`."""
+    least = 255.0**2 / 10 ** (MOST_PSNR / 10)
+    return np.asarray(10 * np.log10(255.0**2 / np.maximum(error, least)))
 
 
 def ssim(reference: RgbImage, other: RgbImage) -> float:
@@ -51,13 +57,26 @@ def ssim(reference: RgbImage, other: RgbImage) -> float:
     Raises:
         StainAppError: the shapes differ, or the pictures are smaller than the window.
     """
+    return float(_similarity(reference, other, full=False))
+
+
+def ssim_map(reference: RgbImage, other: RgbImage) -> NDArray[np.float32]:
+    """Return the structural similarity around each pixel, ``(H, W)``, the mean of the channels.
+
+    As `ssim`, whose value is its mean over all but a border of 5 px, where the window reaches
+    beyond the picture.
+    """
+    return np.asarray(_similarity(reference, other, full=True)[1].mean(axis=2), np.float32)
+
+
+def _similarity(reference: RgbImage, other: RgbImage, *, full: bool) -> Any:
     check(reference, other)
     if min(reference.shape[:2]) < LEAST_SSIM_PX:
         raise StainAppError(
             f"SSIM needs pictures of at least {LEAST_SSIM_PX} px, not "
             f"{reference.shape[1]} x {reference.shape[0]}; compare larger tiles."
         )
-    found = cast("Any", structural_similarity)(
+    return cast("Any", structural_similarity)(
         reference,
         other,
         gaussian_weights=True,
@@ -65,8 +84,8 @@ def ssim(reference: RgbImage, other: RgbImage) -> float:
         use_sample_covariance=False,
         channel_axis=2,
         data_range=255,
+        full=full,
     )
-    return float(found)
 
 
 def ms_ssim(reference: RgbImage, other: RgbImage) -> float | None:

@@ -43,7 +43,7 @@ _APART_UM = 1.8
 _LEAST_AREA_UM2 = 5.0
 _HOLE_UM2 = 12.0
 _LEAST_DENSITY = 0.1
-_COARSEST_MPP = 1.0
+COARSEST_MPP = 1.0
 
 
 def nuclei(image: RgbImage, mpp: float, stain: str) -> Labels:
@@ -57,9 +57,9 @@ def nuclei(image: RgbImage, mpp: float, stain: str) -> Labels:
     Raises:
         StainAppError: the stain shows no nuclei that could be told, or the scale is too coarse.
     """
-    if not 0 < mpp <= _COARSEST_MPP:
+    if not 0 < mpp <= COARSEST_MPP:
         raise StainAppError(
-            f"Nuclei cannot be found at {mpp} um/px; choose a scale of up to {_COARSEST_MPP} um/px."
+            f"Nuclei cannot be found at {mpp} um/px; choose a scale of up to {COARSEST_MPP} um/px."
         )
     smooth = ndimage.gaussian_filter(nuclear_density(image, stain), _SMOOTH_UM / mpp)
     threshold = max(float(threshold_otsu(smooth)), _LEAST_DENSITY)

@@ -5,6 +5,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import Protocol
 
 from PIL import Image
 
@@ -71,7 +72,7 @@ def _section(section: Section) -> str:
         "open. Shaded: not told apart from the best. The first column of numbers is the mean of "
         f"the ranks in: {escape(', '.join(ranking.ranked_by) or 'nothing that all have')}.</p>",
         *(_tile(number, tile) for number, tile in enumerate(section.tiles, start=1)),
-        *_notes(table.rows),
+        *notes_of(table.rows),
         *(_others(others) if others else ()),
     ]
     return "\n".join(parts)
@@ -115,8 +116,20 @@ def _number(row: Row) -> str:
     return f"{row.estimate:.3g}{interval}"
 
 
-def _notes(rows: Sequence[Row]) -> list[str]:
-    """Return what is to be said of the figures, each sentence once."""
+class Noted(Protocol):
+    """A figure of which something has to be said."""
+
+    @property
+    def measure(self) -> str: ...
+
+    @property
+    def note(self) -> str:
+        """Sentences parted by semicolons; empty where there is nothing to say."""
+        ...
+
+
+def notes_of(rows: Sequence[Noted]) -> list[str]:
+    """Return what is to be said of figures as HTML, each sentence once."""
     said: dict[str, list[str]] = {}
     for row in rows:
         for note in filter(None, row.note.split("; ")):

@@ -76,12 +76,16 @@ class Table:
 
     def as_csv(self) -> str:
         """Return the rows below a line of their names."""
-        file = io.StringIO()
-        names = [field.name for field in fields(Row)]
-        writer = csv.DictWriter(file, names, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(asdict(row) for row in self.rows)
-        return file.getvalue()
+        return csv_of(Row, self.rows)
+
+
+def csv_of(kind: type[Any], rows: Iterable[Any]) -> str:
+    """Return dataclasses of one kind as CSV, below a line of their fields' names."""
+    file = io.StringIO()
+    writer = csv.DictWriter(file, [field.name for field in fields(kind)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(row) for row in rows)
+    return file.getvalue()
 
 
 def from_dict(values: Mapping[str, Any]) -> Table:

@@ -19,15 +19,22 @@ class WorkingScale:
     so nothing shifts between resolutions.
     """
 
-    def __init__(self, source: SlideReader, wanted: float) -> None:
-        """Choose the level to read, ``wanted`` being level-0 pixels per working pixel."""
+    def __init__(self, source: SlideReader, wanted: float, *, near: float = NEAR) -> None:
+        """Choose the level to read.
+
+        Args:
+            source: the slide.
+            wanted: level-0 pixels per working pixel.
+            near: how far a level may lie from that and still be used as it is; 0 makes the
+                step what is wanted, so that two slides in one frame have the same pixels.
+        """
         info = source.info
         self.source = source
         off = [abs(level.downsample / wanted - 1) for level in info.levels]
-        near = min(range(len(off)), key=off.__getitem__)
-        self.own_pixels = off[near] <= NEAR
+        nearest = min(range(len(off)), key=off.__getitem__)
+        self.own_pixels = off[nearest] <= near
         """Whether working pixels are those of a level, so that nothing is resampled."""
-        self.level = near if self.own_pixels else info.level_for_downsample(wanted)
+        self.level = nearest if self.own_pixels else info.level_for_downsample(wanted)
         downsample = info.levels[self.level].downsample
         self.step = downsample if self.own_pixels else wanted
         self._ratio = self.step / downsample

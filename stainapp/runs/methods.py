@@ -39,6 +39,8 @@ class MethodInfo:
     """What its losses weigh where that differs from `stainapp.runs.recipe_losses.Losses`."""
 
 
+ROUGH_PAIRS: MethodName = "asp"
+"""For pairs that are registered: they meet only roughly."""
 CUT_PAPER = (
     "Park T, Efros AA, Zhang R, Zhu JY. Contrastive learning for unpaired image-to-image "
     "translation. ECCV 2020, arXiv 2007.15651."

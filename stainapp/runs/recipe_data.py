@@ -30,6 +30,8 @@ class Origin:
     pieces: tuple[int, ...] = ()
     """Without regions: which separate pieces of tissue, counted from the largest, from 1."""
     split: Split = "auto"
+    transform: str = ""
+    """Of a target that is paired: a file of ``stainapp register``, source fixed and this moving."""
 
     def problems(self) -> list[Problem]:
         drawn = bool(self.regions or self.areas)
@@ -53,6 +55,10 @@ class Origin:
             ),
             (not sound, "areas must be x, y, width, height, the last two above 0"),
             (any(n < 1 for n in self.pieces), "pieces are counted from 1"),
+            (
+                bool(self.transform) and not self.slide,
+                "a transform is of a slide; leave it out with a folder",
+            ),
             (False, "") if self.mpp is None else scale_problem(self.mpp),
         ]
 
@@ -120,6 +126,9 @@ class Data:
     """Whether A and B, or source and target, of such files change places."""
     tile_px: int = 256
     """Side of the square crops to learn from, at ``model.mpp``."""
+    max_error_um: float = 10.0
+    """Of pairs that were registered: tiles are left out where the error is larger, or unknown.
+    0 takes all of them."""
     min_tissue: float = 0.5
     """Least share of tissue in a tile."""
     validation_share: float = 0.2
@@ -134,6 +143,7 @@ class Data:
             tile_side("tile_px", self.tile_px),
             tile_side("validation_px", self.validation_px),
             in_range("min_tissue", self.min_tissue, 0, 1),
+            in_range("max_error_um", self.max_error_um, 0, 1000),
             (not 0 < share < 1, f"validation_share cannot be {share:g}; choose above 0, below 1"),
             at_least("validation_tiles", self.validation_tiles, 1),
         ]
@@ -161,6 +171,12 @@ class Data:
             (
                 slides and self.pairing == "paired" and counts[0] != counts[1],
                 f"paired data needs a target for each source, and {both}; make them as many",
+            ),
+            (
+                any(o.transform for o in self.source)
+                or (self.pairing != "paired" and any(o.transform for o in self.target)),
+                "a transform lays the target of a pair on its source; name it with the target, "
+                'and set pairing to "paired"',
             ),
             (
                 self.pairing == "paired" and any(o.folder for o in self.source + self.target),

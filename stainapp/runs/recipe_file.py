@@ -107,6 +107,7 @@ def _with_paths(recipe: Recipe, change: Callable[[str], str]) -> Recipe:
             slide=change(one.slide),
             folder=change(one.folder),
             regions=change(one.regions),
+            transform=change(one.transform),
         )
 
     def volume(address: str) -> str:

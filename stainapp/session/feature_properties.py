@@ -54,6 +54,20 @@ def class_colour(properties: Properties, name: str) -> Colour | None:
     return None
 
 
+def measurements_in(properties: Properties) -> dict[str, float]:
+    """Return the named numbers; before version 0.4 they were a list of {name, value}."""
+    told = properties.get("measurements")
+    if isinstance(told, list):
+        told = {m.get("name"): m.get("value") for m in told if isinstance(m, Mapping)}
+    if not isinstance(told, Mapping):
+        return {}
+    return {
+        name: float(value)
+        for name, value in told.items()
+        if isinstance(name, str) and isinstance(value, int | float) and not isinstance(value, bool)
+    }
+
+
 def restated(
     properties: Properties, name: str, classification: str, colour: Colour | None, locked: bool
 ) -> dict[str, Any]:

@@ -21,15 +21,17 @@ from uuid import uuid4
 from stainapp.errors import RegionError
 from stainapp.session.atomic_file import write_atomically
 from stainapp.session.feature_properties import (
+    COLOUR_KEYS,
     OBJECT_TYPE_KEYS,
+    class_colour,
     classification_in,
     colour_in,
     locked_in,
     name_in,
     restated,
 )
-from stainapp.session.geojson_geometry import GEOMETRIES, geometry_of, is_rectangle, polygons_in
-from stainapp.session.regions import Document, Region, check, colour_of
+from stainapp.session.geojson_geometry import GEOMETRIES, form_in, geometry_of
+from stainapp.session.regions import CLASSES, Classes, Document, Region, check, colour_of, with_told
 
 LARGEST_BYTES = 512 * 2**20
 DEEPEST = 64
@@ -49,14 +51,12 @@ OLD_IDS = {
 
 
 def read_geojson(path: Path) -> list[Region]:
-    """Return the regions of a file; raises as `read_document`, which loses nothing else either."""
-    return list(read_document(path).regions)
+    """Return the areas in a file; raises as `read_document`, which loses nothing else either."""
+    return list(read_document(path).areas)
 
 
 def read_document(path: Path) -> Document:
     """Return all that a GeoJSON file holds, compressed or not.
-
-    Import with ``regions.extend(document.regions, document.others)``.
 
     Raises:
         RegionError: the file cannot be read or is no GeoJSON.
@@ -102,7 +102,10 @@ def document_in(data: bytes, path: Path) -> Document:
             region = replace(region, id=str(uuid4()))
         seen.add(region.id)
         regions.append(region)
-    return Document(tuple(regions), tuple(others), members)
+    # What a file says of its own classes goes before what is usual here.
+    classes = with_told({}, regions)
+    usual = {name: colour for name, colour in CLASSES.items() if name not in classes}
+    return Document(tuple(regions), tuple(others), members, {**usual, **classes})
 
 
 def write_geojson(path: Path, regions: Document | Iterable[Region]) -> None:
@@ -118,14 +121,15 @@ def write_geojson(path: Path, regions: Document | Iterable[Region]) -> None:
 
 def encoded(document: Document) -> bytes:
     """Return a FeatureCollection as JSON, a feature a line."""
-    features = chain(map(to_feature, document.regions), document.others)
+    told = (to_feature(region, document.classes) for region in document.regions)
+    features = chain(told, document.others)
     lines = ",\n".join(map(json.dumps, features))
     head = json.dumps({"type": "FeatureCollection", **document.members})
     return f'{head[:-1]}, "features": [\n{lines}\n]}}\n'.encode()
 
 
 def from_feature(feature: Any) -> Region | None:
-    """Return the region that a feature describes; None for points, lines and what has no area.
+    """Return the region that a feature describes; None where nothing can be shown of it.
 
     A region's third coordinates, if any, and `bbox` members are left out.
 
@@ -138,11 +142,11 @@ def from_feature(feature: Any) -> Region | None:
     told = feature.get("properties")
     if not isinstance(geometry, Mapping | None) or not isinstance(told, Mapping | None):
         raise RegionError("whose geometry or properties are no JSON objects")
-    polygons = polygons_in(geometry) if geometry else None
-    beside = {key: value for key, value in feature.items() if key != "geometry" or not polygons}
+    form = form_in(geometry) if geometry else None
+    beside = {key: value for key, value in feature.items() if key != "geometry" or not form}
     if _deeper(beside, DEEPEST):
         raise RegionError("which is nested too deeply")
-    if not geometry or not polygons:
+    if not geometry or not form:
         return None
     properties = dict(told or {})
     own_id = feature.get("id")
@@ -152,8 +156,7 @@ def from_feature(feature: Any) -> Region | None:
         own_id = None
     region = Region(
         id=str(own_id) if isinstance(own_id, str | int | float) and own_id != "" else str(uuid4()),
-        polygons=polygons,
-        shape="rectangle" if is_rectangle(polygons) else "polygon",
+        **form,
         name=name_in(properties),
         classification=classification_in(properties),
         colour=colour_in(properties),
@@ -172,7 +175,7 @@ def from_feature(feature: Any) -> Region | None:
     return region
 
 
-def to_feature(region: Region) -> dict[str, Any]:
+def to_feature(region: Region, classes: Classes = CLASSES) -> dict[str, Any]:
     """Return the GeoJSON feature of a region, with all that it brought along when it was read.
 
     QuPath draws what `isEllipse` marks as the ellipse within its bounds, so that the mark goes
@@ -182,19 +185,32 @@ def to_feature(region: Region) -> dict[str, Any]:
     extra = region.extra
     told = extra.get("properties", {})
     properties = restated(told, region.name, region.classification, region.colour, region.locked)
-    classification = properties.get("classification")
-    if classification is not None and classification is not told.get("classification"):
-        classification["color"] = list(colour_of(replace(region, colour=None)))
+    properties |= _coloured(properties, told, classes, region)
     if not any(key in properties for key in OBJECT_TYPE_KEYS):
         properties = {"objectType": "annotation", **properties}
     own_id = extra.get("id")
     return {
         "type": "Feature",
         "id": own_id if str(own_id) == region.id else region.id,
-        "geometry": geometry_of(region.polygons, extra.get("geometry", {})),
+        "geometry": geometry_of(region, extra.get("geometry", {})),
         "properties": properties,
         **extra.get("members", {}),
     }
+
+
+def _coloured(
+    properties: Mapping[str, Any], told: Mapping[str, Any], classes: Classes, region: Region
+) -> dict[str, Any]:
+    """Return the classification with its colour, where it is new or has another colour now."""
+    classification = properties.get("classification")
+    if not isinstance(classification, Mapping) or not region.classification:
+        return {}
+    colour = colour_of(replace(region, colour=None), classes)
+    new = classification is not told.get("classification")
+    if not new and class_colour(properties, region.classification) in (None, colour):
+        return {}
+    plain = {key: value for key, value in classification.items() if key not in COLOUR_KEYS}
+    return {"classification": {**plain, "color": list(colour)}}
 
 
 def _unpacked(data: bytes, path: Path) -> bytes:
@@ -233,7 +249,7 @@ def _features(content: Any, path: Path) -> tuple[list[Any], dict[str, Any]]:
 
 def _deeper(value: Any, levels: int) -> bool:
     """Whether lists and objects are nested deeper; what JSON reads it may be unable to write."""
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         value = value.values()
     elif not isinstance(value, list):
         return False

@@ -7,68 +7,50 @@ rule), in `area` and `fill` alike.
 from typing import TypeAlias
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 
 from stainapp.geometry import Rect
 
+Ring: TypeAlias = tuple[tuple[float, float], ...]
+"""The corners of an outline; the first is not repeated at the end."""
 Points: TypeAlias = NDArray[np.float64]
-"""(N, 2): x, y of the corners; the first is not repeated at the end."""
+"""(N, 2): the same as an array."""
 
 EDGES_AT_ONCE = 1024
-RASTER_PX = 2048
-AGREEING = 5e-3
+ELLIPSE_CORNERS = 96
 
 
-def area(points: Points) -> float:
-    """Return the area inside, in the points' own units squared.
+def area(ring: Ring) -> float:
+    """Return the area inside, in the points' own units squared."""
+    return float(sound(ring).area)
 
-    Exact (`shoelace`), but for an outline that crosses itself: counted there on a raster of
-    2048 points a side, good to about a thousandth.
+
+def sound(ring: Ring) -> shapely.Geometry:
+    """Return what lies inside as a geometry that crosses itself nowhere, of several parts maybe."""
+    inside = shapely.polygons(ring)
+    return inside if inside.is_valid else shapely.make_valid(inside)  # it goes by even and odd
+
+
+def ellipse(x: float, y: float, across: float, down: float) -> Ring:
+    """Return the corners of the ellipse about a centre with these two radii.
+
+    They lie on the ellipse, so that the outline encloses 0.07 % less.
     """
-    simple = shoelace(points)
-    if not touches_itself(points):
-        return simple
-    low, extent = points.min(axis=0), np.ptp(points, axis=0)
-    frame = Rect(*map(float, (*low, *extent)))
-    if frame.empty:
-        return 0.0
-    share = float(fill(points, frame, RASTER_PX, RASTER_PX).mean())
-    counted = share * frame.width * frame.height
-    # An outline that touches itself without crossing is simple enough for the exact formula.
-    return simple if abs(simple - counted) <= AGREEING * counted else counted
+    angles = np.linspace(0, 2 * np.pi, ELLIPSE_CORNERS, endpoint=False)
+    xs, ys = x + across * np.cos(angles), y + down * np.sin(angles)
+    return tuple(zip(xs.tolist(), ys.tolist(), strict=True))
 
 
-def shoelace(points: Points) -> float:
+def shoelace(ring: Ring) -> float:
     """Return the area inside an outline that does not cross itself."""
-    x, y = (points - points[0]).T  # small numbers: no digits are lost far from the origin
-    return abs(float(x @ np.roll(y, -1) - np.roll(x, -1) @ y)) / 2
-
-
-def touches_itself(points: Points) -> bool:
-    """Whether two edges that are no neighbours have a point in common."""
-    moves = np.any(points != np.roll(points, -1, axis=0), axis=1)
-    points = points[moves]  # a point given twice would make neighbours of strangers
-    count = len(points)
-    start, end = points, np.roll(points, -1, axis=0)
-    low, high = np.minimum(start, end), np.maximum(start, end)
-    order = np.argsort(low[:, 0])
-    first = np.arange(count)
-    # Edges by their left end: each meets those behind it until one begins right of its own end.
-    for step in range(1, count):
-        first = first[: np.searchsorted(first, count - step)]
-        first = first[low[order[first + step], 0] <= high[order[first], 0]]
-        if not first.size:
-            return False
-        a, b = order[first], order[first + step]
-        apart = (np.abs(a - b) > 1) & (np.abs(a - b) < count - 1)
-        level = (low[a, 1] <= high[b, 1]) & (low[b, 1] <= high[a, 1])
-        a, b = a[apart & level], b[apart & level]
-        if np.any(
-            (_side(start[a], end[a], start[b]) * _side(start[a], end[a], end[b]) <= 0)
-            & (_side(start[b], end[b], start[a]) * _side(start[b], end[b], end[a]) <= 0)
-        ):
-            return True
-    return False
+    x0, y0 = ring[0]  # small numbers: no digits are lost far from the origin
+    twice, before_x, before_y = 0.0, 0.0, 0.0
+    for x, y in ring[1:]:
+        right, down = x - x0, y - y0
+        twice += before_x * down - right * before_y
+        before_x, before_y = right, down
+    return abs(twice) / 2
 
 
 def fill(points: Points, frame: Rect, width_px: int, height_px: int) -> NDArray[np.bool_]:
@@ -100,10 +82,3 @@ def fill(points: Points, frame: Rect, width_px: int, height_px: int) -> NDArray[
     rows = toggles.reshape(height_px, width_px + 1)[:, :width_px]
     inside: NDArray[np.bool_] = np.bitwise_xor.accumulate(rows, axis=1).astype(np.bool_)
     return inside
-
-
-def _side(start: Points, end: Points, point: Points) -> NDArray[np.float64]:
-    """Return for each edge a number whose sign tells on which side of it the point lies."""
-    along, out = end - start, point - start
-    side: NDArray[np.float64] = np.sign(along[:, 0] * out[:, 1] - along[:, 1] * out[:, 0])
-    return side

@@ -29,12 +29,32 @@ THEME_GROUP = "theme"
 DEVICE_GROUP = "device"
 TOOL_GROUP = "tool"
 RECTANGLE = "Draw a rectangle: drag from corner to corner"
+ELLIPSE = "Draw an ellipse: drag from corner to corner"
 POLYGON = "Draw a polygon: click its points; Enter or a double click ends it"
+FREEHAND = "Draw by hand: hold the button and go around"
+BRUSH = "Paint a region; Shift adds to the selected one from anywhere, Alt erases from it"
+POINTS = "Set points: click them one by one; Alt and a click takes one away"
+RULER = "Measure a length: drag, or click corner by corner and end with Enter"
 
 ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec("open", "File", "&Open slide…", ("Ctrl+O",), hint="Open a whole-slide image"),
     ActionSpec("open-sample-phantom", "File", "Open sample: &digital phantom (H&&E)"),
     ActionSpec("open-sample-ihc", "File", "Open sample: real &IHC image"),
+    ActionSpec("open-session", "File", "Open s&ession…", ("Ctrl+Shift+O",), separated=True),
+    ActionSpec(
+        "save-session",
+        "File",
+        "Sa&ve session as…",
+        ("Ctrl+Shift+S",),
+        hint="Keep slide, field, choices and regions in a file that can move with the slide",
+    ),
+    ActionSpec(
+        "reopen-session",
+        "File",
+        "Start with the &last session",
+        checkable=True,
+        hint="Open the window as it was left when it is started without a slide",
+    ),
     ActionSpec("reload", "File", "&Reload slide", ("Ctrl+R",), separated=True),
     ActionSpec("info", "File", "Slide in&formation…", ("Ctrl+I",)),
     ActionSpec("associated", "File", "&Label and macro images…"),
@@ -87,16 +107,52 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec(
         "tool-rectangle", "Regions", "Draw &rectangle", ("R",), True, TOOL_GROUP, hint=RECTANGLE
     ),
+    ActionSpec("tool-ellipse", "Regions", "Draw &ellipse", ("O",), True, TOOL_GROUP, hint=ELLIPSE),
     ActionSpec("tool-polygon", "Regions", "Draw &polygon", ("P",), True, TOOL_GROUP, hint=POLYGON),
+    ActionSpec(
+        "tool-freehand", "Regions", "Draw by &hand", ("F",), True, TOOL_GROUP, hint=FREEHAND
+    ),
+    ActionSpec("tool-brush", "Regions", "&Brush", ("B",), True, TOOL_GROUP, hint=BRUSH),
+    ActionSpec("tool-points", "Regions", "Poi&nts", (".",), True, TOOL_GROUP, hint=POINTS),
+    ActionSpec("tool-ruler", "Regions", "Ru&ler", ("L",), True, TOOL_GROUP, hint=RULER),
+    ActionSpec("brush-larger", "Regions", "Larger brush", ("Ctrl+]",), separated=True),
+    ActionSpec("brush-smaller", "Regions", "Smaller brush", ("Ctrl+[",)),
     ActionSpec("undo", "Regions", "&Undo", ("Ctrl+Z",), separated=True),
     ActionSpec("redo", "Regions", "&Redo", ("Ctrl+Shift+Z", "Ctrl+Y")),
     ActionSpec("select-regions", "Regions", "&Select all regions", ("Ctrl+A",), separated=True),
     ActionSpec("go-to-region", "Regions", "&Go to the selected region", ("Z",)),
+    ActionSpec("duplicate-regions", "Regions", "D&uplicate the selected", ("Ctrl+D", "Shift+D")),
+    ActionSpec("lock-regions", "Regions", "Loc&k or unlock the selected", ("Shift+L",)),
     ActionSpec("colour-regions", "Regions", "&Colour of the selected regions…"),
     ActionSpec("delete-regions", "Regions", "&Delete selected regions", ("Del", "Backspace")),
+    ActionSpec(
+        "join-regions",
+        "Regions",
+        "&Join selected areas",
+        separated=True,
+        hint="One region of all that the selected areas cover",
+    ),
+    ActionSpec(
+        "cut-regions",
+        "Regions",
+        "Cut out o&f the largest",
+        hint="Make holes: the smaller of the selected areas are taken out of the largest",
+    ),
+    ActionSpec(
+        "split-regions", "Regions", "Spl&it into parts", hint="A region for each part of one"
+    ),
+    ActionSpec("fill-regions", "Regions", "Fill h&oles"),
+    ActionSpec("classes", "Regions", "Cl&asses…", ("Ctrl+K",), separated=True),
     ActionSpec("show-regions", "Regions", "S&how regions", ("H",), True, separated=True),
     ActionSpec("import-regions", "Regions", "&Import regions (GeoJSON)…", separated=True),
     ActionSpec("export-regions", "Regions", "&Export regions (GeoJSON)…"),
+    ActionSpec(
+        "train-regions",
+        "Regions",
+        "Fine-&tune on these regions…",
+        hint="Teach a model on the selected regions, or on all; paired where there is a reference",
+        separated=True,
+    ),
     ActionSpec(
         "open-reference",
         "Compare",
@@ -141,7 +197,9 @@ MOUSE = (
     ("Drag the selected region", "Move it; at a handle, reshape it"),
     ("Double click its outline", "Add a point"),
     ("Alt and click a point", "Remove the point"),
-    ("Enter, double click", "End the polygon that is being drawn"),
+    ("Enter, double click", "End the polygon or ruler that is being drawn"),
+    ("Shift while drawing", "A square, a circle, a line at 45°; the brush adds to the selected"),
+    ("Alt with the brush", "Erase from the selected region"),
     ("Esc", "Drop what is being drawn, then the tool, then the selection"),
     ("Drag the divider", "Move the curtain"),
     ("Drop a file on the window", "Open a slide, or import a model"),

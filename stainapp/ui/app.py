@@ -13,6 +13,8 @@ from PySide6.QtWidgets import QApplication, QMessageBox
 
 from stainapp.errors import StainAppError
 from stainapp.models.store import default_store
+from stainapp.session.choices import Recalled
+from stainapp.session.slide_place import SlidePlace
 from stainapp.settings import (
     Settings,
     load_settings,
@@ -27,18 +29,23 @@ from stainapp.ui.main_window import MainWindow
 from stainapp.ui.model_list import Entry
 from stainapp.ui.open_slide import OpenedSlide
 from stainapp.ui.reference import Reference
-from stainapp.ui.region_autosave import RegionAutosave
 from stainapp.ui.region_editor import RegionEditor
 from stainapp.ui.region_hand import RegionHand
+from stainapp.ui.region_keeper import RegionKeeper
 from stainapp.ui.registrar import Registrar
 from stainapp.ui.requests import Requests
 from stainapp.ui.run_command import Trainer
+from stainapp.ui.saving import Saving
 from stainapp.ui.screenshot import Screenshot
+from stainapp.ui.session_choices import SessionChoices
+from stainapp.ui.session_requests import SessionRequests
 from stainapp.ui.staining import StainService
 from stainapp.ui.theme import apply_theme, chosen_colours
 from stainapp.ui.train_requests import TrainRequests
+from stainapp.ui.train_wish import RegisteredSlide
 from stainapp.ui.view_area import ViewArea
 from stainapp.ui.virtual_stain import VirtualStain
+from stainapp.ui.window_session import SLIDE, WindowSession
 
 log = logging.getLogger(__name__)
 
@@ -73,9 +80,24 @@ class ViewOptions:
     """The program that trains."""
     registrar: Registrar = field(default_factory=Registrar)
     """The program that registers."""
+    fresh: bool = False
+    """Whether to start with an empty window, whatever was open last."""
     screenshot: Path | None = None
     wait_s: float = 600.0
     """How long a screenshot may take before it is given up."""
+
+    @property
+    def decided(self) -> frozenset[str]:
+        """The choices of a session that the command line has made."""
+        made = {
+            "window": self.size is not None,
+            "layout": self.layout is not None,
+            "camera": self.at is not None or self.zoom is not None or self.rotate != 0,
+            "fade": self.fade != 1,
+            "strength": self.strength != 1,
+            "model": self.model is not None,
+        }
+        return frozenset(name for name, is_made in made.items() if is_made)
 
 
 class App(QObject):
@@ -104,7 +126,10 @@ class App(QObject):
         self.reference = Reference(options.registrar, self.view, self)
         self.regions = RegionEditor(self)
         self.hand = RegionHand(self.regions, self)
-        self.autosave = RegionAutosave(self.regions, self.background, self)
+        remembers = options.screenshot is None  # a picture leaves the user's own work alone
+        self.saving = Saving(self)
+        self.keeper = RegionKeeper(self.regions, self.saving, self, writes=remembers)
+        self.session = WindowSession(self.saving, self, writes=remembers)
         self.train = TrainRequests(
             self.window, self.current, self.virtual, self.regions, store, options.trainer
         )
@@ -119,6 +144,24 @@ class App(QObject):
             self.reference,
         )
         self.requests.reference.asks_scale = options.screenshot is None
+        self.sessions = SessionRequests(
+            self.window,
+            self.current,
+            self.regions,
+            self.session,
+            self.keeper,
+            self.saving,
+            self.requests.dialogs,
+        )
+        self.requests.add(self.sessions.answers)
+        self.choices = SessionChoices(
+            self.session,
+            self.window,
+            self.current,
+            self.virtual,
+            self.requests.stain,
+            self.regions,
+        )
         self._closed = False
         self._connect()
         self._set_out()
@@ -128,11 +171,7 @@ class App(QObject):
         self.window.show()
         if self.options.screenshot is None:
             self.train.offer()
-        if self.options.slide:
-            self.current.open(self.options.slide, self.options.mpp)
-        else:
-            self.virtual.refresh()
-            self.window.status.show_hint("Open a slide with Ctrl+O, or drop one here.")
+        self.session.begin()
 
     def close(self) -> None:
         """Remember the window, end all threads, close the slide; in reverse order of building."""
@@ -142,23 +181,41 @@ class App(QObject):
         self._collector.timer.stop()
         gc.enable()
         self._remember()
+        self.session.end()
         self.requests.close()
         self.train.close()
         self.service.close()
         self.view.close_feeds()
         self.reference.close()
         self.background.close()
-        self.autosave.close()
-        self.regions.leave()
+        self.keeper.close()
+        self.saving.close()
         self.current.close()
+
+    def _registered(self) -> RegisteredSlide | None:
+        """Return what is registered to the open slide, for trainings on pairs."""
+        moving = self.reference.moving
+        if moving is None or self.reference.transform is None:
+            return None
+        return RegisteredSlide(
+            moving.address,
+            moving.name,
+            moving.stain,
+            moving.reader.info.mpp,
+            str(self.reference.path),
+        )
 
     def _connect(self) -> None:
         window, current, virtual = self.window, self.current, self.virtual
         window.closing.connect(self.close)
         for pane in self.view.panes:
             pane.hand = self.hand
-        self.autosave.noted.connect(window.status.show_regions)
-        self.autosave.failed.connect(window.messages.say)
+        self.saving.noted.connect(window.status.show_saving)
+        self.saving.failed.connect(window.messages.say)
+        self.keeper.failed.connect(window.messages.say)
+        self.session.failed.connect(window.messages.say)
+        self.session.recalled.connect(self._on_recalled)
+        self.session.slide_found.connect(current.open)
         window.close_questions.append(self._may_lose_regions)
         window.slide_dropped.connect(self._on_open)
         window.slides.slide_chosen.connect(self._on_open)
@@ -166,6 +223,7 @@ class App(QObject):
         window.stains.model_chosen.connect(virtual.start)
         window.stains.virtual_dismissed.connect(virtual.dismiss)
         window.stains.strength.changed.connect(virtual.set_strength)
+        self.requests.reopening_chosen.connect(self._on_reopening)
         self.requests.theme_chosen.connect(self.use_theme)
         self.requests.device_chosen.connect(self.use_device)
         current.opening.connect(self._on_opening)
@@ -175,6 +233,8 @@ class App(QObject):
         current.noted.connect(virtual.show_slide)
         current.failed.connect(self._on_failed)
         self.reference.chosen.connect(self._on_reference_chosen)
+        self.reference.changed.connect(self.train.follow_slide)
+        self.train.reference = self._registered
         virtual.entries_changed.connect(window.stains.set_entries)
         virtual.shown.connect(self._on_shown)
         virtual.progress.connect(window.status.show_hint)
@@ -207,14 +267,14 @@ class App(QObject):
             window.action(name).setChecked(on)
         self.view.set_minimap_visible(settings.show_minimap)
         self.view.set_scale_bar_visible(settings.show_scale_bar)
+        window.action("reopen-session").setChecked(settings.reopen)
         window.action(f"theme-{settings.theme}").setChecked(True)
         window.action("device-mps").setEnabled(sys.platform == "darwin")
         window.action("device-cuda").setEnabled(sys.platform != "darwin")
         window.action(f"device-{self.virtual.device.partition(':')[0]}").setChecked(True)
         window.status.show_device(self.virtual.device)
-        self.requests.slide.show_recent(settings.recent)
+        self._show_recent()
         self.requests.reference.show_recent(settings.references)
-        self.train.recent = settings.recent
 
     def use_theme(self, theme: str) -> None:
         self.settings = replace(self.settings, theme=theme)
@@ -227,6 +287,34 @@ class App(QObject):
         self.window.status.show_device(device)
         self.virtual.use_device(device)
 
+    def _on_recalled(self, recalled: Recalled) -> None:
+        """Open what the command line names, else the window as it was left.
+
+        A slide that is named again after the program was killed is shown as it was, too.
+        """
+        options = self.options
+        choices = {k: v for k, v in recalled.choices.items() if k not in options.decided}
+        if options.slide:
+            place = SlidePlace.of_json(choices.get(SLIDE))
+            here = str(Path(options.slide).absolute()), options.slide
+            if place is not None and place.address in here and not recalled.ended:
+                self.session.await_slide(place, choices)
+            self.current.open(options.slide, options.mpp)
+            return
+        if self.settings.reopen and not options.fresh and choices.get(SLIDE):
+            self.session.restore(choices, self.sessions.folders)
+        self.virtual.refresh()
+        self.window.status.show_hint("Open a slide with Ctrl+O, or drop one here.")
+
+    def _on_reopening(self, wished: bool) -> None:
+        self.settings = replace(self.settings, reopen=wished)
+
+    def _show_recent(self) -> None:
+        recent = self.settings.recent
+        self.requests.slide.show_recent(recent)
+        self.sessions.folders = tuple(dict.fromkeys(Path(a).parent for a in recent))
+        self.train.recent = recent
+
     def _on_open(self, address: str) -> None:
         self.current.open(address)
 
@@ -235,14 +323,14 @@ class App(QObject):
 
     def _on_opened(self, slide: OpenedSlide) -> None:
         self.settings = with_recent(self.settings, slide.address)
-        self.requests.slide.show_recent(self.settings.recent)
-        self.train.recent = self.settings.recent
+        self._show_recent()
         self.window.show_slide(slide)
         self.virtual.show_slide(slide)
         self.reference.show_slide(slide)
-        self.autosave.open(slide.reader.info.identity)
+        self.keeper.open(slide.reader.info.identity, slide.name)
         self._on_camera()
         self._follow_options()
+        self.session.slide_is_here(slide.reader.info.identity)
         if slide.reader.info.mpp is None and self.options.screenshot is None:
             self.requests.slide.ask_scale(slide)
 
@@ -282,6 +370,7 @@ class App(QObject):
         self.requests.reference.show_recent(self.settings.references)
 
     def _on_failed(self, sentence: str) -> None:
+        self.session.give_up_slide()
         self.window.status.show_hint("")
         self.window.messages.say(sentence)
 
@@ -302,13 +391,13 @@ class App(QObject):
 
     def _may_lose_regions(self) -> bool:
         """Ask before regions are lost that could not be written, so that they can be exported."""
-        if not self.autosave.failing:
+        if not self.saving.failing:
             return True
         answer = QMessageBox.question(
             self.window,
-            "Regions not saved",
-            "The regions cannot be saved where they are kept. Export them to another file "
-            "(Regions menu) to keep them.\n\nClose and lose what was changed?",
+            "Not saved",
+            "What you did cannot be saved where it is kept. Save the session to another disk "
+            "(File menu), or export the regions, to keep it.\n\nClose and lose what was changed?",
         )
         return answer == QMessageBox.StandardButton.Yes
 

@@ -35,7 +35,16 @@ from stainapp.ui.status import StatusLine
 from stainapp.ui.theme import Colours, icon
 from stainapp.ui.view_area import Layout, ViewArea
 
-TOOLS = ("tool-move", "tool-rectangle", "tool-polygon")
+TOOLS = (
+    "tool-move",
+    "tool-rectangle",
+    "tool-ellipse",
+    "tool-polygon",
+    "tool-freehand",
+    "tool-brush",
+    "tool-points",
+    "tool-ruler",
+)
 TOOLBAR = ("open", "", *TOOLS, "", "fit", "1x", "4x", "10x", "20x", "40x", "rotate", "")
 LAYOUTS = {
     "single": Layout.SINGLE,

@@ -1,6 +1,7 @@
 """A slide as the window holds it, and what it takes to get there from a path."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -21,7 +22,7 @@ class OpenedSlide:
     """One open slide with what is known and what is only guessed about it."""
 
     address: str
-    """What the user asked for: a path, or the address of a made-up slide."""
+    """What the user asked for: a whole path, or the address of a made-up slide."""
     reader: SlideReader
     note: SlideNote
     """What the user has said of it."""
@@ -72,7 +73,9 @@ def load_slide(address: str, mpp: float | None = None) -> OpenedSlide:
     except BaseException:
         reader.close()
         raise
-    return OpenedSlide(address, reader, note, stain, guess_mpp(reader.info), thumbnail)
+    path = Path(address)
+    place = str(path.absolute()) if path.exists() else address  # of a made-up slide
+    return OpenedSlide(place, reader, note, stain, guess_mpp(reader.info), thumbnail)
 
 
 def to_qimage(image: RgbImage) -> QImage:

@@ -75,6 +75,11 @@ class Reference(QObject):
         return self._laid.transform
 
     @property
+    def path(self) -> Path:
+        """Where the transform is kept; there must be a moving slide."""
+        return self._laid.path
+
+    @property
     def warped(self) -> WarpedSlide | None:
         """The reference on show, in the open slide's frame."""
         return self._laid.warped

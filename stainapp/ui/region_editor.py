@@ -1,22 +1,15 @@
 """The open slide's regions, which of them are selected, and every change, undoable."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal
-from PySide6.QtGui import QUndoCommand, QUndoStack
 
 from stainapp.errors import StainAppError
-from stainapp.session.regions import Document, Region, RegionSet, check
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """What an edit changes and undo brings back."""
-
-    document: Document
-    selected: tuple[str, ...]
+from stainapp.session.history import History, step_to
+from stainapp.session.region_index import RegionIndex
+from stainapp.session.regions import Classes, Document, Region, with_told
 
 
 class RegionEditor(QObject):
@@ -25,7 +18,9 @@ class RegionEditor(QObject):
     shown = Signal()
     """Another slide's regions were taken up."""
     changed = Signal()
-    """Regions of this slide were added, replaced or removed."""
+    """Regions of this slide, or their classes, were added, replaced or removed."""
+    stepped = Signal(str)
+    """The history went a step: "do", "undo" or "redo"."""
     selection_changed = Signal()
     visibility_changed = Signal(bool)
     refused = Signal(str)
@@ -33,15 +28,28 @@ class RegionEditor(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self.undo_stack = QUndoStack(self)
-        self._regions = RegionSet()
+        self._history = History()
+        self._index = RegionIndex()
         self._selected: tuple[str, ...] = ()
         self._visible = True
         self._ready = False
 
     @property
-    def regions(self) -> RegionSet:
-        return self._regions
+    def history(self) -> History:
+        """What was done; to be read only. Changes are asked of the editor."""
+        return self._history
+
+    @property
+    def regions(self) -> Document:
+        """The regions as they are now; frozen."""
+        return self._history.document
+
+    @property
+    def index(self) -> RegionIndex:
+        """Where the regions lie."""
+        if self._index.regions is not self.regions.regions:
+            self._index = RegionIndex(self.regions.regions)
+        return self._index
 
     @property
     def ready(self) -> bool:
@@ -55,19 +63,19 @@ class RegionEditor(QObject):
 
     @property
     def selected_regions(self) -> tuple[Region, ...]:
-        return self._those(self._selected)
+        return self.regions.those(self._selected) if self._selected else ()
 
     @property
     def visible(self) -> bool:
         return self._visible
 
-    def show(self, regions: RegionSet) -> None:
-        """Take up another slide's regions; what was done to those before is not undone any more."""
-        self._take_up(regions, ready=True)
+    def show(self, history: History, *, may_change: bool = True) -> None:
+        """Take up another slide's regions, with what was done to them."""
+        self._take_up(history, ready=may_change)
 
     def leave(self) -> None:
         """Let go of the regions: another slide is open, and its own are not here yet."""
-        self._take_up(RegionSet(), ready=False)
+        self._take_up(History(), ready=False)
 
     def set_visible(self, visible: bool) -> None:
         if visible != self._visible:
@@ -77,7 +85,7 @@ class RegionEditor(QObject):
     def select(self, ids: Iterable[str]) -> None:
         """Select these regions and no others; ids that are not there are passed over."""
         wished = set(ids)
-        chosen = tuple(region.id for region in self._regions.regions if region.id in wished)
+        chosen = tuple(r.id for r in self.regions.regions if r.id in wished) if wished else ()
         if chosen != self._selected:
             self._selected = chosen
             self.selection_changed.emit()
@@ -86,8 +94,8 @@ class RegionEditor(QObject):
 
     def fresh(self, **values: Any) -> Region:
         """Return a new region, named but not added yet."""
-        names = {region.name for region in self._regions.regions}
-        number = len(self._regions.regions) + 1
+        names = {region.name for region in self.regions.regions}
+        number = len(self.regions.regions) + 1
         while f"Region {number}" in names:
             number += 1
         return Region(name=f"Region {number}", **values)
@@ -98,81 +106,94 @@ class RegionEditor(QObject):
         Args:
             regions: as they shall be.
             text: names the change for undo.
-            others: GeoJSON features that are no regions, to be kept.
+            others: GeoJSON features that cannot be shown, to be kept.
 
         Returns:
             False where nothing is changed: there is nothing new, or, as `refused` then says,
             one of the regions cannot be.
         """
-        new = {region.id: region for region in regions}
-        before = self._regions.document
-        after = [new.pop(region.id, region) for region in before.regions]
-        document = replace(
-            before, regions=(*after, *new.values()), others=(*before.others, *others)
-        )
-        if not self._ready or document == before:
-            return False
         try:
-            for region in regions:
-                check(region)
+            document = self.regions.put(regions)
         except StainAppError as error:
             self.refused.emit(str(error))
             return False
-        self._push(text, document, tuple(region.id for region in regions))
+        classes = with_told(document.classes, regions)
+        document = replace(document, others=(*document.others, *others), classes=classes)
+        return self.become(document, text, tuple(region.id for region in regions))
+
+    def become(self, document: Document, text: str, selected: Iterable[str] = ()) -> bool:
+        """Change to any other document, in one step; False where that would change nothing."""
+        before = self.regions
+        if not self._ready or document == before:
+            return False
+        wished = set(selected)
+        chosen = tuple(region.id for region in document.regions if region.id in wished)
+        self._history.do(step_to(text, before, document, self._selected, chosen))
+        self._follow("do")
         return True
 
     def set_values(self, ids: Iterable[str], text: str, **values: Any) -> None:
         """Give regions a name, a classification, a colour or a lock."""
-        selected = self._selected
-        if self.put([replace(region, **values) for region in self._those(ids)], text):
-            self.select(selected)
+        regions = [replace(region, **values) for region in self.regions.those(ids)]
+        document = self.regions.put(regions)
+        classes = with_told(document.classes, regions)
+        self.become(replace(document, classes=classes), text, self._selected)
+
+    def set_classes(self, classes: Classes, text: str, renamed: dict[str, str]) -> None:
+        """Change the classes there are.
+
+        Args:
+            classes: all of them, with their colours.
+            text: names the change for undo.
+            renamed: new names of classes by their old ones, for the regions that are of them; ""
+                takes the class from them.
+        """
+        regions = tuple(
+            replace(region, classification=renamed[region.classification])
+            if region.classification in renamed
+            else region
+            for region in self.regions.regions
+        )
+        self.become(replace(self.regions, regions=regions, classes=classes), text, self._selected)
+
+    def remove(self, ids: Iterable[str], text: str = "Delete region") -> None:
+        """Remove regions, except those that are locked."""
+        asked = self.regions.those(ids)
+        going = {region.id for region in asked if not region.locked}
+        if len(going) < len(asked):
+            self.refused.emit("A locked region is not deleted; unlock it first.")
+        if going:
+            several = text if len(going) == 1 else f"Delete {len(going)} regions"
+            self.become(self.regions.without(going), several)
 
     def remove_selected(self) -> None:
         """Remove the selected regions, except those that are locked."""
-        going = {region.id for region in self.selected_regions if not region.locked}
-        if len(going) < len(self._selected):
-            self.refused.emit("A locked region is not deleted; unlock it first.")
-        if going:
-            text = "Delete region" if len(going) == 1 else f"Delete {len(going)} regions"
-            left = [region for region in self._regions.regions if region.id not in going]
-            self._push(text, replace(self._regions.document, regions=tuple(left)), ())
+        self.remove(self._selected)
+
+    def undo(self) -> None:
+        if self._ready and self._history.undo():
+            self._follow("undo")
+
+    def redo(self) -> None:
+        if self._ready and self._history.redo():
+            self._follow("redo")
 
     # parts
 
-    def _those(self, ids: Iterable[str]) -> tuple[Region, ...]:
-        wished = set(ids)
-        return tuple(region for region in self._regions.regions if region.id in wished)
-
-    def _push(self, text: str, document: Document, selected: tuple[str, ...]) -> None:
-        before = State(self._regions.document, self._selected)
-        self.undo_stack.push(_Edit(text, self, before, State(document, selected)))
-
-    def restore(self, state: State) -> None:
-        """Bring back what an edit left or found."""
-        self._regions.restore(state.document)
-        self.select(state.selected)
-
-    def _take_up(self, regions: RegionSet, *, ready: bool) -> None:
-        self.undo_stack.clear()
-        self.select(())
-        self._regions, self._ready = regions, ready
-        regions.subscribe(self._on_changed)
-        self.shown.emit()
-
-    def _on_changed(self) -> None:
-        self.select(self._selected)
+    def _follow(self, what: str) -> None:
+        """Go with the history after a step of it."""
+        there = self._history.selected
+        moved = there != self._selected
+        self._selected = there
+        self.stepped.emit(what)
         self.changed.emit()
+        if moved:
+            self.selection_changed.emit()
 
-
-class _Edit(QUndoCommand):
-    """One change, as what was before and after it; frozen and shared, both are cheap to keep."""
-
-    def __init__(self, text: str, editor: RegionEditor, before: State, after: State) -> None:
-        super().__init__(text)
-        self._editor, self._before, self._after = editor, before, after
-
-    def redo(self) -> None:
-        self._editor.restore(self._after)
-
-    def undo(self) -> None:
-        self._editor.restore(self._before)
+    def _take_up(self, history: History, *, ready: bool) -> None:
+        self.select(())
+        self._history, self._ready = history, ready
+        self._selected = history.selected
+        self.shown.emit()
+        if self._selected:
+            self.selection_changed.emit()

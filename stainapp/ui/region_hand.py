@@ -1,22 +1,22 @@
 """The tools for regions in the user's hand: select, move, reshape, draw."""
 
-from enum import Enum
-from typing import assert_never
+from collections.abc import Iterator
+from dataclasses import replace
 
 from PySide6.QtCore import QObject, Qt, Signal
 
 from stainapp.session.regions import Point, Region
 from stainapp.ui.region_drags import (
     SMALLEST_DRAG_PX,
+    BrushDrag,
     Drag,
+    LineDrag,
     MoveDrag,
-    RectangleDrag,
     ReshapeDrag,
 )
 from stainapp.ui.region_editor import RegionEditor
 from stainapp.ui.region_layer import RegionPicture
 from stainapp.ui.region_shape import (
-    FEWEST_POINTS,
     GRAB_PX,
     Outlines,
     Vertex,
@@ -24,18 +24,21 @@ from stainapp.ui.region_shape import (
     with_point,
     without_point,
 )
+from stainapp.ui.region_tools import (
+    BRUSH_PX,
+    LARGEST_BRUSH_PX,
+    SMALLEST_BRUSH_PX,
+    Tool,
+    begun,
+    with_place,
+)
 from stainapp.ui.touch import Touch
 
 SHIFT, ALT = Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.AltModifier
 CONTROL = Qt.KeyboardModifier.ControlModifier
-
-
-class Tool(Enum):
-    """What a press on the slide does."""
-
-    MOVE = "move"
-    RECTANGLE = "rectangle"
-    POLYGON = "polygon"
+CLICKED = {Tool.POLYGON: "Draw polygon", Tool.RULER: "Measure a length"}
+"""Tools whose corners can be clicked one after the other, and what they do."""
+BRUSH_STEP = 1.25
 
 
 class RegionHand(QObject):
@@ -53,6 +56,8 @@ class RegionHand(QObject):
         self._at = Touch(0, 0)
         self._line: tuple[Point, ...] = ()
         self._just_selected = False
+        self._brush_px = BRUSH_PX
+        self._mpp: float | None = None
         editor.shown.connect(self._on_shown)
         editor.changed.connect(self._show)
         editor.selection_changed.connect(self._show)
@@ -69,16 +74,30 @@ class RegionHand(QObject):
         if not editor.visible:
             return RegionPicture()
         drawn = self._drag.regions(self._at) if self._drag else ()
-        changed = {region.id: region for region in drawn}
-        regions = [changed.pop(region.id, region) for region in editor.regions.regions]
-        line = (*self._line, (self._at.x, self._at.y)) if self._line else ()
         return RegionPicture(
-            (*regions, *changed.values()),
-            frozenset((*editor.selected, *changed)),
-            None if self._drag or self._tool is not Tool.MOVE else self._shapely(),
-            line,
-            self._closes(self._at),
+            index=editor.index,
+            classes=editor.regions.classes,
+            drawn=drawn,
+            hidden=self._erased(drawn),
+            selected=frozenset(editor.selected),
+            handled=None if self._drag or self._tool is not Tool.MOVE else self._shapely(),
+            line=(*self._line, (self._at.x, self._at.y)) if self._line else (),
+            closing=self._closes(self._at),
+            measures=self._tool is Tool.RULER,
+            brush_px=self._brush_px if self._tool is Tool.BRUSH else 0.0,
+            pointer=(self._at.x, self._at.y),
+            mpp=self._mpp,
         )
+
+    def set_scale(self, mpp: float | None) -> None:
+        """Set micrometres per level-0 pixel, in which lengths are written beside lines."""
+        self._mpp = mpp
+        self._show()
+
+    def resize_brush(self, larger: bool) -> None:
+        step = BRUSH_STEP if larger else 1 / BRUSH_STEP
+        self._brush_px = min(max(self._brush_px * step, SMALLEST_BRUSH_PX), LARGEST_BRUSH_PX)
+        self._show()
 
     def set_tool(self, tool: Tool) -> None:
         """Take another tool; what was begun with the one before is dropped."""
@@ -113,21 +132,20 @@ class RegionHand(QObject):
         self._just_selected = False
         if not self._editor.ready:
             return False
-        match self._tool:
-            case Tool.MOVE:
-                return self._take_hold(touch)
-            case Tool.RECTANGLE:
-                self._drag = RectangleDrag(touch, self._editor.fresh(polygons=()))
-                return True
-            case Tool.POLYGON:
-                self._add_point(touch)
-                return True
-            case _:
-                assert_never(self._tool)
+        if self._tool is Tool.MOVE:
+            return self._take_hold(touch)
+        if self._tool is Tool.POINTS:
+            self._set_place(touch)
+        elif self._tool is Tool.POLYGON or self._line:
+            self._add_point(touch)
+        else:
+            self._drag = begun(self._tool, touch, self._editor, self._brush_px)
+            self._show()
+        return True
 
     def double_click(self, touch: Touch) -> bool:
         self._at = touch
-        if self._tool is Tool.POLYGON and self._line:
+        if self._line:
             self._finish()
             return True
         if self._tool is not Tool.MOVE:
@@ -140,7 +158,9 @@ class RegionHand(QObject):
 
     def move(self, touch: Touch) -> None:
         self._at = touch
-        if self._drag is not None or self._line:
+        if self._drag is not None:
+            self._drag = self._drag.moved(touch)
+        if self._drag is not None or self._line or self._tool is Tool.BRUSH:
             self._show()
 
     def release(self, touch: Touch) -> None:
@@ -153,6 +173,8 @@ class RegionHand(QObject):
             self._commit(drag, touch if moved else drag.start)
         elif isinstance(drag, MoveDrag):
             self.click(touch)
+        elif isinstance(drag, LineDrag):  # its corners are clicked, then, one by one
+            self._line = ((drag.start.x, drag.start.y),)
         self._show()
 
     def click(self, touch: Touch) -> None:
@@ -218,24 +240,48 @@ class RegionHand(QObject):
             self._line = (*self._line, (touch.x, touch.y))
             self._show()
 
+    def _set_place(self, touch: Touch) -> None:
+        region, text = with_place(touch, self._editor)
+        if region is not None:
+            self._editor.put([region], text)
+
     def _closes(self, touch: Touch) -> bool:
         """Whether the pointer is back on the polygon's first point."""
-        enough = len(self._line) >= FEWEST_POINTS
+        enough = self._tool is Tool.POLYGON and len(self._line) >= self._fewest
         return enough and touch.distance_px(*self._line[0]) <= GRAB_PX
 
+    @property
+    def _fewest(self) -> int:
+        return 2 if self._tool is Tool.RULER else 3
+
     def _finish(self) -> None:
-        """End the polygon; with too few points it stays as it is."""
-        if len(self._line) < FEWEST_POINTS:
+        """End what is clicked point by point; with too few it stays as it is."""
+        if len(self._line) < self._fewest:
             return
         line, self._line = self._line, ()
-        region = self._editor.fresh(polygons=((line,),))
-        if self._editor.put([region], "Draw polygon"):
+        region = self._editor.fresh()
+        if self._tool is Tool.RULER:
+            region = replace(region, points=line, shape="line")
+        else:
+            region = replace(region, polygons=((line,),))
+        if self._editor.put([region], CLICKED[self._tool]):
             self.set_tool(Tool.MOVE)
         self._show()
 
     def _commit(self, drag: Drag, touch: Touch) -> None:
-        if self._editor.put(drag.regions(touch), drag.text):
+        regions = drag.moved(touch).regions(touch)
+        erased = self._erased(regions, drag)
+        if erased:
+            self._editor.remove(erased, drag.text)
+        elif regions and self._editor.put(regions, drag.text) and not self._tool.stays:
             self.set_tool(Tool.MOVE)
+
+    def _erased(self, drawn: tuple[Region, ...], drag: Drag | None = None) -> frozenset[str]:
+        """Return the region of which a brush has left nothing."""
+        drag = drag or self._drag
+        if isinstance(drag, BrushDrag) and drag.erases and not drawn:
+            return frozenset((drag.region.id,))
+        return frozenset()
 
     def _escape(self) -> bool:
         """Drop the gesture, else the tool, else the selection."""
@@ -250,19 +296,28 @@ class RegionHand(QObject):
 
     def _shapely(self) -> Region | None:
         """The region that can be reshaped: the only one selected, unless it is locked."""
-        selected = self._editor.selected_regions if self._editor.visible else ()
-        return selected[0] if len(selected) == 1 and not selected[0].locked else None
+        selected = self._editor.selected if self._editor.visible else ()
+        region = self._editor.regions.get(selected[0]) if len(selected) == 1 else None
+        return region if region is not None and not region.locked else None
 
     def _held(self, touch: Touch) -> tuple[Region, ...]:
         """Return what a drag from here takes along: the selected regions, if it starts on one."""
         if touch.modifiers & (SHIFT | CONTROL) or not self._editor.visible:
             return ()
-        free = tuple(region for region in self._editor.selected_regions if not region.locked)
-        return free if any(self._outlines.inside(region, touch) for region in free) else ()
+        selected = set(self._editor.selected)
+        held = (r for r in self._near(touch) if r.id in selected and not r.locked)
+        if not any(self._outlines.inside(region, touch) for region in held):
+            return ()
+        return tuple(region for region in self._editor.selected_regions if not region.locked)
 
     def _region_at(self, touch: Touch) -> Region | None:
-        shown = self._editor.regions.regions if self._editor.visible else ()
-        return self._outlines.region_at(shown, touch)
+        return self._outlines.region_at(self._near(touch), touch)
+
+    def _near(self, touch: Touch) -> Iterator[Region]:
+        """Return the regions that may be under the pointer."""
+        if not self._editor.visible:
+            return iter(())
+        return self._editor.index.near(touch.x, touch.y, GRAB_PX * touch.pixel)
 
     def _on_shown(self) -> None:
         self._outlines.forget()

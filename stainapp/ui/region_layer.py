@@ -1,16 +1,21 @@
 """The regions as a pane shows them: outlines as wide at every zoom, handles on the selected one."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from math import hypot
 
+import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen, QPolygonF, QTransform
 from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
 
 from stainapp.geometry import Rect
-from stainapp.session.regions import Point, Region, colour_of
+from stainapp.session.feature_properties import Colour
+from stainapp.session.region_index import RegionIndex
+from stainapp.session.regions import CLASSES, Classes, Point, Region, colour_of
+from stainapp.ui.region_batches import Batch, RegionBatches
 from stainapp.ui.region_shape import Handle, Middle, Outlines, handles_in
+from stainapp.ui.region_words import length_words
 
 EXTENT_PX = 2.0**26
 """Level-0 pixels from the origin within which regions are painted: ten times any slide."""
@@ -21,25 +26,48 @@ INK = QColor(255, 255, 255)
 HAIRLINE_PX, LINE_PX, SELECTED_LINE_PX = 1.0, 1.8, 3.0
 MANY_REGIONS, MANY_POINTS = 40, 500
 """More regions in view, or points in one, are drawn thin: wide lines take Qt ten times as long."""
+FAR_CELLS, NEAR_CELLS = 4, 14
+NEAR_SHARE = 0.4
+"""With less than this share of the regions in view, small cells are painted."""
 HALO_PX = 1.6
 """By how much the halo is wider than the line, on both sides together."""
 HANDLE_PX = 4.0
 """Half the side of a handle."""
+DOT_PX, SMALL_DOT_PX = 9.0, 5.0
 NEW_LINE = QColor(255, 215, 0)
+LABEL_GAP_PX = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class RegionPicture:
     """All that panes show of regions."""
 
-    regions: tuple[Region, ...] = ()
+    index: RegionIndex = field(default_factory=RegionIndex)
+    classes: Classes = field(default_factory=lambda: CLASSES)
+    drawn: tuple[Region, ...] = ()
+    """Regions that are being changed, as they are now, or new ones; over those of the same ids."""
+    hidden: frozenset[str] = frozenset()
     selected: frozenset[str] = frozenset()
     handled: Region | None = None
     """The region whose handles are shown."""
     line: tuple[Point, ...] = ()
-    """The polygon that is being drawn, up to the pointer."""
+    """The polygon or line that is being drawn, up to the pointer."""
     closing: bool = False
     """Whether a click now ends it."""
+    measures: bool = False
+    """Whether its length is written beside it."""
+    brush_px: float = 0.0
+    """The brush's radius on the screen; 0 without a brush."""
+    pointer: Point = (0.0, 0.0)
+    mpp: float | None = None
+    """Micrometres per level-0 pixel, for lengths."""
+
+    @property
+    def regions(self) -> tuple[Region, ...]:
+        """What is to be seen, an unfinished change included."""
+        changed = {region.id: region for region in self.drawn}
+        kept = [changed.pop(r.id, r) for r in self.index.regions if r.id not in self.hidden]
+        return (*kept, *changed.values())
 
 
 class RegionLayer(QGraphicsItem):
@@ -49,6 +77,9 @@ class RegionLayer(QGraphicsItem):
         super().__init__()
         self._picture = RegionPicture()
         self._outlines = Outlines()
+        self._far, self._near = RegionBatches(FAR_CELLS), RegionBatches(NEAR_CELLS)
+        self._colours: Mapping[str, Colour] = {}
+        self._coloured: tuple[RegionIndex, Classes] | None = None
 
     @property
     def picture(self) -> RegionPicture:
@@ -68,41 +99,115 @@ class RegionLayer(QGraphicsItem):
         widget: QWidget | None = None,
     ) -> None:
         picture = self._picture
-        if widget is None or not (picture.regions or picture.line):
+        if widget is None:
             return
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setBrush(Qt.BrushStyle.NoBrush)  # a fill would change the colours of the stain
         world = painter.worldTransform()
         seen = world.inverted()[0].mapRect(QRectF(widget.rect()))
+        field_seen = Rect(seen.x(), seen.y(), seen.width(), seen.height())
         pixel = 1 / max(hypot(world.m11(), world.m12()), 1e-9)
-        self._paint_regions(painter, seen, pixel)
+        labelled = self._paint_regions(painter, world, field_seen, pixel)
         painter.setWorldTransform(QTransform())  # what follows is measured in screen pixels
+        for region in labelled:
+            at = world.map(QPointF(*region.points[-1]))
+            _paint_label(painter, at, length_words(region.length_px, picture.mpp))
         if picture.handled is not None:
-            field = Rect(seen.x(), seen.y(), seen.width(), seen.height())
-            _paint_handles(
-                painter, world, picture.handled, handles_in(picture.handled, pixel, field)
-            )
+            found = handles_in(picture.handled, pixel, field_seen)
+            _paint_handles(painter, world, picture.handled, self._colour(picture.handled), found)
         if picture.line:
-            _paint_line(painter, world.map(_polygon(picture)), picture.closing)
+            _paint_line(painter, world.map(_polygon(picture.line)), picture.closing)
+            if picture.measures:
+                words = length_words(_line(picture.line).length_px, picture.mpp)
+                _paint_label(painter, world.map(QPointF(*picture.line[-1])), words)
+        if picture.brush_px:
+            _paint_brush(painter, world.map(QPointF(*picture.pointer)), picture.brush_px)
         painter.restore()
 
-    def _paint_regions(self, painter: QPainter, seen: QRectF, pixel: float) -> None:
-        """Paint what is in view, the selected on top; in hairlines what would take long."""
-        paths = [(region, self._outlines.path(region, pixel)) for region in self._picture.regions]
-        paths = [found for found in paths if found[1].controlPointRect().intersects(seen)]
-        crowded = len(paths) > MANY_REGIONS
-        selected = [found for found in paths if found[0].id in self._picture.selected]
-        for region, path in paths:
-            if crowded or path.elementCount() > MANY_POINTS:
-                _stroke_thinly(painter, path, QColor(*colour_of(region)), pixel)
-            elif region.id not in self._picture.selected:
-                _stroke(painter, path, _pens(region, LINE_PX))
-        for region, path in selected:
-            quick = len(selected) > MANY_REGIONS or path.elementCount() > MANY_POINTS
-            painter.setRenderHint(QPainter.RenderHint.Antialiasing, not quick)
-            _stroke(painter, path, _pens(region, SELECTED_LINE_PX))
+    # parts
+
+    def _paint_regions(
+        self, painter: QPainter, world: QTransform, seen: Rect, pixel: float
+    ) -> list[Region]:
+        """Paint what is in view, what is selected on top; return the lines with a label."""
+        picture = self._picture
+        own = frozenset(region.id for region in picture.drawn) | picture.hidden
+        places = picture.index.within(seen)
+        crowded = len(places) > MANY_REGIONS
+        regions: list[Region] = []
+        if crowded:
+            near = len(places) < NEAR_SHARE * len(picture.index.regions)
+            self._paint_crowd(painter, world, seen, pixel, own, near=near)
+        else:
+            regions = [r for r in (picture.index.regions[p] for p in places) if r.id not in own]
+        regions.sort(key=lambda region: region.id in picture.selected)
+        shown = [*regions, *picture.drawn]
+        for region in shown:
+            selected = region.id in picture.selected or region.id in own
+            self._paint_region(painter, world, region, pixel, selected=selected)
+        return [region for region in shown if region.shape == "line" and region.points]
+
+    def _paint_region(
+        self, painter: QPainter, world: QTransform, region: Region, pixel: float, *, selected: bool
+    ) -> None:
+        colour = QColor(*self._colour(region))
+        if region.shape == "points":
+            dots = np.array(region.points, np.float64)
+            _paint_dots(painter, world, dots, colour, DOT_PX + 3 * selected)
+            return
+        path = self._outlines.path(region, pixel)
+        quick = path.elementCount() > MANY_POINTS
+        if quick and not selected:
+            _stroke_thinly(painter, path, colour, pixel)
+            return
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, not quick)
+        _stroke(painter, path, _pens(colour, SELECTED_LINE_PX if selected else LINE_PX))
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+
+    def _paint_crowd(
+        self,
+        painter: QPainter,
+        world: QTransform,
+        seen: Rect,
+        pixel: float,
+        left_out: frozenset[str],
+        *,
+        near: bool,
+    ) -> None:
+        """Paint many at once, in hairlines, from large cells or from small ones."""
+        picture = self._picture
+        batches = self._near if near else self._far
+        batches.show(picture.index, self._all_colours(), picture.selected, left_out)
+        for batch in batches.within(seen, pixel):
+            _paint_batch(painter, world, batch, pixel)
+
+    def _all_colours(self) -> Mapping[str, Colour]:
+        picture = self._picture
+        index, classes = self._coloured or (None, None)
+        if index is not picture.index or classes is not picture.classes:
+            self._coloured = picture.index, picture.classes
+            self._colours = {r.id: colour_of(r, picture.classes) for r in picture.index.regions}
+        return self._colours
+
+    def _colour(self, region: Region) -> Colour:
+        return colour_of(region, self._picture.classes)
+
+
+def _paint_batch(painter: QPainter, world: QTransform, batch: Batch, pixel: float) -> None:
+    colour = QColor(*batch.colour)
+    if batch.selected:  # wide lines would take ten times as long
+        shift = 1.2 * HAIRLINE_PX * pixel
+        for dx, dy in ((-shift, 0), (shift, 0), (0, -shift), (0, shift)):
+            painter.translate(dx, dy)
+            painter.setPen(_pen(colour, HAIRLINE_PX))
+            painter.drawPath(batch.path)
+            painter.translate(-dx, -dy)
+    else:
+        painter.setPen(_pen(colour, HAIRLINE_PX))
+        painter.drawPath(batch.path)
+    if len(batch.points):
+        _paint_dots(painter, world, batch.points, colour, SMALL_DOT_PX + 3 * batch.selected)
 
 
 def _stroke(painter: QPainter, path: QPainterPath, pens: Iterable[QPen]) -> None:
@@ -120,8 +225,24 @@ def _stroke_thinly(painter: QPainter, path: QPainterPath, colour: QColor, pixel:
     painter.translate(-HAIRLINE_PX * pixel / 2, -HAIRLINE_PX * pixel / 2)
 
 
-def _pens(region: Region, width_px: float) -> tuple[QPen, QPen]:
-    return _pen(HALO, width_px + HALO_PX), _pen(QColor(*colour_of(region)), width_px)
+def _paint_dots(
+    painter: QPainter, world: QTransform, dots: np.ndarray, colour: QColor, width_px: float
+) -> None:
+    """Draw points as discs of the same size at every zoom."""
+    matrix = np.array([[world.m11(), world.m12()], [world.m21(), world.m22()]])
+    there = dots @ matrix + (world.dx(), world.dy())
+    polygon = QPolygonF([QPointF(x, y) for x, y in there.tolist()])
+    painter.save()
+    painter.setWorldTransform(QTransform())
+    for pen in _pens(colour, width_px):
+        pen.setCapStyle(Qt.PenCapStyle.RoundCap)
+        painter.setPen(pen)
+        painter.drawPoints(polygon)
+    painter.restore()
+
+
+def _pens(colour: QColor, width_px: float) -> tuple[QPen, QPen]:
+    return _pen(HALO, width_px + HALO_PX), _pen(colour, width_px)
 
 
 def _pen(colour: QColor, width_px: float) -> QPen:
@@ -131,15 +252,21 @@ def _pen(colour: QColor, width_px: float) -> QPen:
     return pen
 
 
-def _polygon(picture: RegionPicture) -> QPolygonF:
-    return QPolygonF([QPointF(x, y) for x, y in picture.line])
+def _polygon(line: Sequence[Point]) -> QPolygonF:
+    return QPolygonF([QPointF(x, y) for x, y in line])
+
+
+def _line(points: tuple[Point, ...]) -> Region:
+    return Region(points=points, shape="line")
 
 
 def _paint_handles(
-    painter: QPainter, world: QTransform, region: Region, found: Sequence[Handle]
+    painter: QPainter, world: QTransform, region: Region, colour: Colour, found: Sequence[Handle]
 ) -> None:
     """Draw squares that can be dragged, and small dots where a point can be added."""
-    painter.setPen(QPen(QColor(*colour_of(region)).darker(150), 1.3))
+    if region.shape == "points":
+        return  # its dots are handles enough
+    painter.setPen(QPen(QColor(*colour).darker(150), 1.3))
     painter.setBrush(INK)
     for handle in found:
         at = world.map(QPointF(handle.x, handle.y))
@@ -160,3 +287,22 @@ def _paint_line(painter: QPainter, line: QPolygonF, closing: bool) -> None:
     for index in range(line.size() - 1):
         grown = 1.8 if closing and index == 0 else 0.8
         painter.drawEllipse(line.at(index), HANDLE_PX * grown, HANDLE_PX * grown)
+
+
+def _paint_brush(painter: QPainter, at: QPointF, radius_px: float) -> None:
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    for pen in (_pen(NEW_HALO, SELECTED_LINE_PX), _pen(NEW_LINE, HAIRLINE_PX)):
+        painter.setPen(pen)
+        painter.drawEllipse(at, radius_px, radius_px)
+
+
+def _paint_label(painter: QPainter, at: QPointF, words: str) -> None:
+    """Write beside a place, on a ground of its own."""
+    box = painter.fontMetrics().boundingRect(words).adjusted(-5, -2, 5, 2)
+    box.moveTopLeft(at.toPoint())
+    box.translate(round(LABEL_GAP_PX), -box.height() // 2)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(QColor(10, 14, 20, 190))
+    painter.drawRoundedRect(box, 4, 4)
+    painter.setPen(INK)
+    painter.drawText(box, Qt.AlignmentFlag.AlignCenter, words)

@@ -9,16 +9,39 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QColorDialog, QFileDialog
 
 from stainapp.session.geojson import read_document, write_geojson
-from stainapp.session.regions import Document, RegionSet, colour_of
-from stainapp.ui.actions import POLYGON, RECTANGLE
+from stainapp.session.history import History
+from stainapp.session.regions import Document, colour_of
+from stainapp.ui import actions
 from stainapp.ui.background import Background
+from stainapp.ui.class_dialog import ClassDialog
 from stainapp.ui.current_slide import CurrentSlide
 from stainapp.ui.main_window import MainWindow
 from stainapp.ui.open_dialog import OpenDialog
 from stainapp.ui.region_editor import RegionEditor
-from stainapp.ui.region_hand import RegionHand, Tool
+from stainapp.ui.region_hand import RegionHand
+from stainapp.ui.region_tools import Tool
+from stainapp.ui.region_verbs import RegionVerbs
 
-HINTS = {Tool.MOVE: "", Tool.RECTANGLE: RECTANGLE, Tool.POLYGON: POLYGON}
+HINTS = {
+    Tool.MOVE: "",
+    Tool.RECTANGLE: actions.RECTANGLE,
+    Tool.ELLIPSE: actions.ELLIPSE,
+    Tool.POLYGON: actions.POLYGON,
+    Tool.FREEHAND: actions.FREEHAND,
+    Tool.BRUSH: actions.BRUSH,
+    Tool.POINTS: actions.POINTS,
+    Tool.RULER: actions.RULER,
+}
+ON_SELECTED = (
+    "delete-regions",
+    "go-to-region",
+    "colour-regions",
+    "duplicate-regions",
+    "lock-regions",
+    "split-regions",
+    "fill-regions",
+)
+"""Actions that need a region to be selected."""
 GEOJSON_FILTER = "GeoJSON (*.geojson *.json *.geojson.gz *.json.gz);;All files (*)"
 
 
@@ -44,17 +67,22 @@ class RegionRequests(QObject):
         self.answers: Mapping[str, Callable[[], object]] = {
             **{f"tool-{tool.value}": partial(hand.set_tool, tool) for tool in Tool},
             "undo": self._undo,
-            "redo": editor.undo_stack.redo,
+            "redo": editor.redo,
             "delete-regions": self._delete,
             "select-regions": self._select_all,
             "show-regions": self._toggle,
             "go-to-region": self._go_to_selected,
+            "brush-larger": partial(hand.resize_brush, larger=True),
+            "brush-smaller": partial(hand.resize_brush, larger=False),
+            "classes": self._classes,
             "colour-regions": self._ask_colour,
             "import-regions": self._import,
             "export-regions": self._export,
+            **RegionVerbs(editor, lambda: 1 / window.view.viewpoint.camera.zoom).answers,
         }
         self._connect()
         self._show_regions()
+        self._show_history()
         self._show_selection()
 
     def read(self, path: Path) -> None:
@@ -62,13 +90,13 @@ class RegionRequests(QObject):
         if self._ready_or_say():
             self._background.run(
                 partial(read_document, path),
-                partial(self._take, self._editor.regions, path),
+                partial(self._take, self._editor.history, path),
                 self._window.messages.say,
             )
 
     def write(self, path: Path) -> None:
         """Export all regions of the open slide."""
-        document = self._editor.regions.document
+        document = self._editor.regions
         self._background.run(
             lambda: write_geojson(path, document),
             lambda _: self._window.status.show_hint(f"Regions written to {path.name}"),
@@ -78,12 +106,7 @@ class RegionRequests(QObject):
     # parts
 
     def _connect(self) -> None:
-        window, panel, editor, stack = (
-            self._window,
-            self._panel,
-            self._editor,
-            self._editor.undo_stack,
-        )
+        window, panel, editor = self._window, self._panel, self._editor
         editor.shown.connect(self._show_regions)
         editor.changed.connect(self._show_regions)
         editor.selection_changed.connect(self._show_selection)
@@ -92,15 +115,11 @@ class RegionRequests(QObject):
         self._hand.picture_changed.connect(window.view.show_regions)
         self._hand.tool_changed.connect(self._show_tool)
         self._current.noted.connect(self._show_regions)
-        for name, text, can in (
-            ("undo", stack.undoTextChanged, stack.canUndoChanged),
-            ("redo", stack.redoTextChanged, stack.canRedoChanged),
-        ):
-            text.connect(partial(self._name_action, name))
-            can.connect(window.action(name).setEnabled)
-            window.action(name).setEnabled(False)
+        editor.shown.connect(self._show_history)
+        editor.changed.connect(self._show_history)
         panel.chosen.connect(editor.select)
         panel.gone_to.connect(self._go_to)
+        panel.classes_asked.connect(self._classes)
         panel.colour_asked.connect(self._ask_colour)
         panel.delete_asked.connect(editor.remove_selected)
         panel.import_asked.connect(self._import)
@@ -113,28 +132,36 @@ class RegionRequests(QObject):
         slide = self._current.slide
         mpp = slide.reader.info.mpp if slide else None
         regions = self._editor.regions.regions
-        self._panel.show_regions(regions, mpp)
+        self._hand.set_scale(mpp)
+        self._panel.show_regions(self._editor.regions, mpp)
         self._panel.show_selected(self._editor.selected)
         self._window.action("export-regions").setEnabled(bool(regions))
         self._window.action("select-regions").setEnabled(bool(regions))
 
     def _show_selection(self) -> None:
         self._panel.show_selected(self._editor.selected)
-        for name in ("delete-regions", "go-to-region", "colour-regions"):
-            self._window.action(name).setEnabled(bool(self._editor.selected))
+        chosen = len(self._editor.selected)
+        for name in ON_SELECTED:
+            self._window.action(name).setEnabled(chosen > 0)
+        for name in ("join-regions", "cut-regions"):
+            self._window.action(name).setEnabled(chosen > 1)
 
     def _show_tool(self, tool: Tool) -> None:
         self._window.action(f"tool-{tool.value}").setChecked(True)
         self._window.status.show_hint(HINTS[tool])
 
-    def _name_action(self, name: str, what: str) -> None:
-        """Say in the menu what would be undone."""
-        words = f"{name} {what[:1].lower()}{what[1:]}".rstrip()
-        self._window.action(name).setText(f"&{words.capitalize()}")
+    def _show_history(self) -> None:
+        """Say in the menu what would be undone, and what done again."""
+        history = self._editor.history
+        for name, steps in (("undo", history.done), ("redo", history.undone)):
+            what = steps[-1].text if steps else ""
+            words = f"{name} {what[:1].lower()}{what[1:]}".rstrip()
+            self._window.action(name).setText(f"&{words.capitalize()}")
+            self._window.action(name).setEnabled(bool(steps) and self._editor.ready)
 
     def _undo(self) -> None:
         if not self._hand.take_back():
-            self._editor.undo_stack.undo()
+            self._editor.undo()
 
     def _delete(self) -> None:
         if not self._hand.take_back():
@@ -172,11 +199,15 @@ class RegionRequests(QObject):
         text = "Lock" if locked else "Unlock"
         self._editor.set_values(self._those(region_id), text, locked=locked)
 
+    def _classes(self) -> None:
+        if self._ready_or_say():
+            self._dialogs.show(ClassDialog(self._editor, self._window))
+
     def _ask_colour(self) -> None:
         ids = self._editor.selected
         if not ids:
             return
-        now = QColor(*colour_of(self._editor.selected_regions[0]))
+        now = QColor(*colour_of(self._editor.selected_regions[0], self._editor.regions.classes))
         dialog = QColorDialog(now, self._window)
         dialog.setWindowTitle("Colour of the regions")
         dialog.setOption(QColorDialog.ColorDialogOption.DontUseNativeDialog)
@@ -194,9 +225,9 @@ class RegionRequests(QObject):
             if path:
                 self.read(Path(path))
 
-    def _take(self, into: RegionSet, path: Path, document: Document) -> None:
+    def _take(self, into: History, path: Path, document: Document) -> None:
         regions = document.regions
-        if into is not self._editor.regions:
+        if into is not self._editor.history:
             return  # another slide was opened meanwhile
         if self._editor.put(regions, f"Import {path.name}", document.others):
             self._editor.set_visible(True)

@@ -20,7 +20,8 @@ HANDLE_GAP_PX = 16.0
 """Vertices closer than this on the screen share a handle, until one zooms in."""
 MIDDLE_GAP_PX = 36.0
 """Shorter edges, on the screen, have no handle in their middle."""
-FEWEST_POINTS = 3
+FEWEST_POINTS = {"points": 1, "line": 2}
+"""Points that a region must keep; an outline three."""
 MANY_POINTS = 200
 """Outlines with more are painted without those that fall together on the screen."""
 
@@ -79,16 +80,11 @@ class Side:
         left, right, top, bottom = bounds.x, bounds.right, bounds.y, bounds.bottom
         left, right = (x, right) if self.across < 0 else (left, x if self.across else right)
         top, bottom = (y, bottom) if self.down < 0 else (top, y if self.down else bottom)
-        return replace(region, polygons=((box((left, top), (right, bottom)),),))
+        new = Region.ellipse if region.shape == "ellipse" else Region.rectangle
+        return replace(region, polygons=new(left, top, right - left, bottom - top).polygons)
 
 
 Handle = Vertex | Middle | Side
-
-
-def box(one: Point, other: Point) -> Ring:
-    """Return the upright rectangle with two opposite corners."""
-    (left, right), (top, bottom) = sorted((one[0], other[0])), sorted((one[1], other[1]))
-    return (left, top), (right, top), (right, bottom), (left, bottom)
 
 
 @lru_cache(maxsize=8)  # asked at every move of the pointer, of outlines with many points too
@@ -99,7 +95,7 @@ def handles(region: Region, pixel: float) -> tuple[Handle, ...]:
         region: the region.
         pixel: level-0 pixels that one screen pixel covers.
     """
-    if region.shape == "rectangle":
+    if region.shape in ("rectangle", "ellipse"):
         return tuple(_sides(region, pixel))
     return tuple(_points(region, pixel))
 
@@ -128,25 +124,33 @@ def handle_at(region: Region, touch: Touch) -> Handle | None:
 def with_point(region: Region, touch: Touch) -> Region | None:
     """Return the region with one more point, where its outline runs under the pointer."""
     distance, place = nearest_edge(region, touch.x, touch.y)
-    if distance > GRAB_PX * touch.pixel:
+    if region.shape == "points" or distance > GRAB_PX * touch.pixel:
         return None
-    return replace(Middle(0, 0, place).moved_to(region, touch.x, touch.y), shape="polygon")
+    more = Middle(0, 0, place).moved_to(region, touch.x, touch.y)
+    return replace(more, shape="polygon") if region.encloses else more
 
 
 def without_point(region: Region, place: Place) -> Region | None:
     """Return the region without one of its points; None if too few would be left."""
     ring = _ring(region, place)
-    if len(ring) <= FEWEST_POINTS:
+    if len(ring) <= FEWEST_POINTS.get(region.shape, 3):
         return None
     return _with_ring(region, place, ring[: place.point] + ring[place.point + 1 :])
 
 
 def nearest_edge(region: Region, x: float, y: float) -> tuple[float, Place]:
-    """Return the distance to the outline in level-0 pixels, and where the nearest edge begins."""
+    """Return the distance to the outline in level-0 pixels, and where the nearest edge begins.
+
+    A line has no edge from its end to its start, and points have none at all.
+    """
     best = (float("inf"), Place(0, 0, 0))
-    for p, r, ring in _rings(region):
+    for p, r, ring in region.rings:
         starts = np.asarray(ring, float)
         edges = np.roll(starts, -1, axis=0) - starts
+        if region.shape == "line":
+            starts, edges = starts[:-1], edges[:-1]
+        elif region.shape == "points":
+            edges = np.zeros_like(starts)
         to_point = np.array((x, y)) - starts
         length2 = np.maximum((edges**2).sum(1), 1e-12)
         along = np.clip((to_point * edges).sum(1) / length2, 0.0, 1.0)
@@ -164,7 +168,7 @@ class Outlines:
 
     def path(self, region: Region, pixel: float = 0.0) -> QPainterPath:
         """Return the outline, without points that fall together on pixels of this size."""
-        many = sum(len(ring) for _, _, ring in _rings(region)) > MANY_POINTS
+        many = sum(len(ring) for _, _, ring in region.rings) > MANY_POINTS
         step = 2.0 ** floor(log2(pixel)) if many and pixel > 0 else 0.0
         known = self._paths.get(region.id)
         if known is None or known[0] is not region or known[1] != step:
@@ -181,10 +185,11 @@ class Outlines:
         at = QPointF(touch.x, touch.y)
         if not path.controlPointRect().adjusted(-reach, -reach, reach, reach).contains(at):
             return False
-        return path.contains(at) or nearest_edge(region, touch.x, touch.y)[0] <= reach
+        within = region.encloses and path.contains(at)
+        return within or nearest_edge(region, touch.x, touch.y)[0] <= reach
 
     def region_at(self, regions: Iterable[Region], touch: Touch) -> Region | None:
-        """Return the region under the pointer; of several, the smallest."""
+        """Return the region under the pointer; of several, the smallest, points and lines first."""
         hit = (region for region in regions if self.inside(region, touch))
         return min(hit, key=lambda region: region.area_px, default=None)
 
@@ -192,10 +197,11 @@ class Outlines:
 def _path(region: Region, step: float) -> QPainterPath:
     path = QPainterPath()
     path.setFillRule(Qt.FillRule.OddEvenFill)
-    for _, _, ring in _rings(region):
+    for _, _, ring in region.rings:
         thinned = _thinned(ring, step) if step else ring
         path.addPolygon(QPolygonF([QPointF(x, y) for x, y in thinned]))
-        path.closeSubpath()
+        if region.encloses:
+            path.closeSubpath()
     return path
 
 
@@ -226,14 +232,15 @@ def _sides(region: Region, pixel: float) -> Iterator[Side]:
 
 
 def _points(region: Region, pixel: float) -> Iterator[Handle]:
-    for p, r, ring in _rings(region):
+    for p, r, ring in region.rings:
         shown: Point | None = None
         for i, (x, y) in enumerate(ring):
             if shown is None or _apart(shown, (x, y), HANDLE_GAP_PX * pixel):
                 yield Vertex(x, y, Place(p, r, i))
                 shown = (x, y)
             after = ring[(i + 1) % len(ring)]
-            if _apart(after, (x, y), MIDDLE_GAP_PX * pixel):
+            ends = not region.encloses and (region.shape == "points" or i == len(ring) - 1)
+            if not ends and _apart(after, (x, y), MIDDLE_GAP_PX * pixel):
                 yield Middle((x + after[0]) / 2, (y + after[1]) / 2, Place(p, r, i))
 
 
@@ -241,17 +248,13 @@ def _apart(one: Point, other: Point, distance: float) -> bool:
     return (one[0] - other[0]) ** 2 + (one[1] - other[1]) ** 2 >= distance**2
 
 
-def _rings(region: Region) -> Iterator[tuple[int, int, Ring]]:
-    for p, polygon in enumerate(region.polygons):
-        for r, ring in enumerate(polygon):
-            yield p, r, ring
-
-
 def _ring(region: Region, place: Place) -> Ring:
-    return region.polygons[place.polygon][place.ring]
+    return region.polygons[place.polygon][place.ring] if region.encloses else region.points
 
 
 def _with_ring(region: Region, place: Place, ring: Ring) -> Region:
+    if not region.encloses:
+        return replace(region, points=ring)
     polygons: list[Polygon] = list(region.polygons)
     rings = list(polygons[place.polygon])
     rings[place.ring] = ring

@@ -1,6 +1,6 @@
 """From an action's name to whoever answers it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from PySide6.QtCore import QObject, Signal
@@ -27,6 +27,8 @@ from stainapp.ui.virtual_stain import VirtualStain
 class Requests(QObject):
     """All that can be asked for by name; answers the help menu by itself."""
 
+    reopening_chosen = Signal(bool)
+    """Whether a start without a slide goes on with the last session."""
     theme_chosen = Signal(str)
     device_chosen = Signal(str)
 
@@ -43,17 +45,18 @@ class Requests(QObject):
     ) -> None:
         super().__init__(window)
         self._window = window
-        self._dialogs = OpenDialog(self)
-        self.slide = SlideRequests(window, current, background, self._dialogs)
-        self.stain = StainRequests(window, current, virtual, background, self._dialogs)
-        self.regions = RegionRequests(window, current, editor, hand, background, self._dialogs)
-        self.reference = ReferenceRequests(window, reference, self._dialogs)
+        self.dialogs = OpenDialog(self)
+        self.slide = SlideRequests(window, current, background, self.dialogs)
+        self.stain = StainRequests(window, current, virtual, background, self.dialogs)
+        self.regions = RegionRequests(window, current, editor, hand, background, self.dialogs)
+        self.reference = ReferenceRequests(window, reference, self.dialogs)
         self._answers: dict[str, Callable[[], object]] = {
             **self.slide.answers,
             **self.stain.answers,
             **self.regions.answers,
             **self.reference.answers,
             **train.answers,
+            "reopen-session": self._choose_reopening,
             "commands": self._commands,
             "keys": self._keys,
             "about": self._about,
@@ -68,10 +71,14 @@ class Requests(QObject):
         }
         window.action_chosen.connect(self.answer)
 
+    def add(self, answers: Mapping[str, Callable[[], object]]) -> None:
+        """Have further actions answered, by their names."""
+        self._answers.update(answers)
+
     @property
     def dialog(self) -> QDialog | None:
         """The dialog opened last, for as long as it is open."""
-        return self._dialogs.dialog
+        return self.dialogs.dialog
 
     def answer(self, name: str) -> None:
         """Do what the action of this name promises."""
@@ -79,14 +86,17 @@ class Requests(QObject):
 
     def close(self) -> None:
         """Close the open dialog, which ends what it is doing, and the window of landmarks."""
-        self._dialogs.close()
+        self.dialogs.close()
         self.reference.close()
 
+    def _choose_reopening(self) -> None:
+        self.reopening_chosen.emit(self._window.action("reopen-session").isChecked())
+
     def _commands(self) -> None:
-        self._dialogs.show(CommandDialog(list(self._window.actions_by_name.values()), self._window))
+        self.dialogs.show(CommandDialog(list(self._window.actions_by_name.values()), self._window))
 
     def _keys(self) -> None:
-        self._dialogs.show(TextDialog("Keys", keys_html(), self._window))
+        self.dialogs.show(TextDialog("Keys", keys_html(), self._window))
 
     def _about(self) -> None:
         QMessageBox.about(

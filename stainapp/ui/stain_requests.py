@@ -49,7 +49,7 @@ class StainRequests(QObject):
         window.stains.template_asked.connect(self._template)
         window.stains.import_asked.connect(self._import)
 
-    def start_model(self, model_id: str, template: Path | None = None) -> None:
+    def start_model(self, model_id: str, template: str | Path | None = None) -> None:
         """Start a model by its id; where it does not fit the slide, say why as well."""
         entry = self._window.stains.select(model_id)
         if entry is None:
@@ -62,7 +62,7 @@ class StainRequests(QObject):
         if template is None:
             self._virtual.start(entry)
         else:
-            self._start_with_template(entry, template)
+            self._start_with_template(entry, Path(template))
 
     def import_model(self, path: str) -> None:
         """Open the import dialog on a file."""
@@ -101,7 +101,7 @@ class StainRequests(QObject):
     def _start_with_template(self, entry: Entry, path: Path) -> None:
         self._background.run(
             partial(read_template, path, entry.found.card),
-            partial(self._virtual.start, entry),
+            partial(self._virtual.start, entry, template_path=path),
             self._window.messages.say,
         )
 

@@ -18,8 +18,8 @@ class StatusLine:
         self.hint = QLabel("", parent)
         self.hint.setObjectName("quiet")
         self.damage = QLabel("", parent)
-        self.regions = QLabel("", parent)
-        self.regions.setObjectName("quiet")
+        self.saving = QLabel("", parent)
+        self.saving.setObjectName("quiet")
         self.tiles = QLabel("", parent)
         self.progress = QProgressBar(parent)
         self.progress.setTextVisible(False)
@@ -31,7 +31,7 @@ class StatusLine:
         bar.addWidget(self.scale)
         bar.addWidget(self.error)
         bar.addWidget(self.hint, 1)
-        for widget in (self.damage, self.tiles, self.progress, self.regions, self.device):
+        for widget in (self.damage, self.tiles, self.progress, self.saving, self.device):
             bar.addPermanentWidget(widget)
         self.show_waiting(0)
         self.show_error("")
@@ -70,9 +70,10 @@ class StatusLine:
         words = "1 damaged region" if regions == 1 else f"{regions} damaged regions"
         self.damage.setText(f"⚠ {words}, hatched" if regions else "")
 
-    def show_regions(self, words: str) -> None:
-        """Say whether what was drawn is on disk."""
-        self.regions.setText(words)
+    def show_saving(self, words: str, more: str) -> None:
+        """Say whether what was done is on the disk."""
+        self.saving.setText(words)
+        self.saving.setToolTip(more)
 
     def show_device(self, words: str) -> None:
         self.device.setText(words)

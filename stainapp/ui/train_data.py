@@ -80,6 +80,9 @@ class DataChooser(QWidget):
             return "self"
         if kind == ALONE:
             return "alone"
+        wish = self.target.wish()
+        if kind == SLIDES and wish is not None and wish.transform:
+            return "paired"
         return method_info(self.chosen_method).pairings[0]
 
     def choose_method(self, method: MethodName) -> None:
@@ -153,6 +156,7 @@ class DataChooser(QWidget):
         self.source.setVisible(kind in (SLIDES, ALONE))
         self.source.setTitle("Slide" if kind == ALONE or style else "Source")
         self.target.setVisible(kind in (SLIDES, SELF))
+        self.target.offer_registered(on="paired" in info.pairings and kind == SLIDES)
         wanted = "Target: its colours are kept" if info.one_stain else "Target"
         self.target.setTitle("Style" if style else "Slide" if kind == SELF else wanted)
         self._form.setRowVisible(self.teacher, kind == ALONE)

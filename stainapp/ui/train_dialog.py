@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
 )
 
 from stainapp.runs.folder import RunFolder
-from stainapp.runs.methods import NORMALISER, method_info
+from stainapp.runs.methods import NORMALISER, ROUGH_PAIRS, method_info
 from stainapp.ui.background import Background
 from stainapp.ui.run_command import Trainer, shown_command
 from stainapp.ui.run_list import free_name, runs_home
@@ -113,6 +113,16 @@ class TrainDialog(QDialog):
             here = self._slide.address
             self.data.target.choose_open()
             self.data.source.choose_other(next((a for a in self._recent if a != here), ""))
+
+    def ask_for_regions(self) -> None:
+        """Ask for a training on the open slide's regions, paired where it has a reference."""
+        slide = self._slide
+        if slide is not None and slide.reference is not None:
+            self.data.choose_method(ROUGH_PAIRS)
+            self.data.target.choose_registered()
+            self.model.set_stains(slide.stain, slide.reference.stain)
+        self.data.source.choose_open()
+        self.data.source.choose_regions()
 
     def wish(self) -> Wish:
         """Return what is asked for now."""

@@ -22,9 +22,9 @@ from stainapp.settings import load_note
 from stainapp.ui.background import Background
 from stainapp.ui.mpp_box import MppBox
 from stainapp.ui.train_advanced import BOX_HEIGHT_PX
-from stainapp.ui.train_wish import OriginWish, SlideFacts
+from stainapp.ui.train_wish import OriginWish, RegisteredSlide, SlideFacts
 
-OPEN, OTHER, FOLDER = "open", "other", "folder"
+OPEN, OTHER, FOLDER, REFERENCE = "open", "other", "folder", "reference"
 TISSUE, ALL, SELECTED, FILE = "tissue", "all", "selected", "file"
 TYPING_MS = 400
 SLIDE_FILTER = "Slides and images (*);;All files (*)"
@@ -57,6 +57,7 @@ class OriginChooser(QGroupBox):
         self._slide: SlideFacts | None = None
         self._drawn: tuple[Region, ...] = ()
         self._closed = False
+        self._registered_ones = False
         self.where = QComboBox(self)
         self.where.setAccessibleName(f"{title}: where from")
         self.regions = QComboBox(self)
@@ -94,6 +95,8 @@ class OriginChooser(QGroupBox):
             self.where.clear()
             if slide is not None:
                 self.where.addItem(f"The open slide: {slide.name}", OPEN)
+            if self._reference is not None:
+                self.where.addItem(f"Registered to it: {self._reference.name}", REFERENCE)
             self.where.addItem("Another slide", OTHER)
             self.where.addItem("A folder of images", FOLDER)
             self.where.setCurrentIndex(max(0, self.where.findData(kept)))
@@ -104,6 +107,26 @@ class OriginChooser(QGroupBox):
         """Choose another slide than the open one."""
         self.where.setCurrentIndex(self.where.findData(OTHER))
         self.path.setCurrentText(address)
+
+    def offer_registered(self, *, on: bool) -> None:
+        """Offer the slide that is registered to the open one: what pairs need as target."""
+        if on != self._registered_ones:
+            self._registered_ones = on
+            self.show_slide(self._slide)
+
+    def choose_registered(self) -> bool:
+        """Choose the registered slide; False where there is none."""
+        place = self.where.findData(REFERENCE)
+        if place >= 0:
+            self.where.setCurrentIndex(place)
+        return place >= 0
+
+    def choose_regions(self) -> None:
+        """Choose the regions that are selected, else all that are drawn."""
+        for part in (SELECTED, ALL):
+            if self.regions.findData(part) >= 0:
+                self.regions.setCurrentIndex(self.regions.findData(part))
+                return
 
     def choose_open(self) -> None:
         """Choose the open slide, where there is one."""
@@ -116,6 +139,9 @@ class OriginChooser(QGroupBox):
             slide = self._slide
             chosen = {ALL: slide.regions, SELECTED: slide.selected_regions}.get(part, ())
             return OriginWish(slide.address, regions=chosen, mpp=slide.mpp)
+        reference = self._reference
+        if where == REFERENCE and reference is not None:
+            return OriginWish(reference.address, mpp=reference.mpp, transform=reference.transform)
         path = self.path.currentText().strip()
         mpp = self.mpp.value() if self.mpp.known else None
         if not path:
@@ -137,6 +163,10 @@ class OriginChooser(QGroupBox):
         """Take no more answers."""
         self._closed = True
         self._pause.stop()
+
+    @property
+    def _reference(self) -> RegisteredSlide | None:
+        return self._slide.reference if self._slide and self._registered_ones else None
 
     def _lay_out(self) -> None:
         grid = QGridLayout(self)
@@ -182,6 +212,8 @@ class OriginChooser(QGroupBox):
         where = self.where.currentData()
         if where == FOLDER:
             return [("All images", TISSUE)]
+        if where == REFERENCE:
+            return [("Where the source's tiles lie", TISSUE)]
         if where == OPEN and self._slide is not None:
             drawn, chosen = self._slide.regions, self._slide.selected_regions
             parts = []
@@ -194,7 +226,7 @@ class OriginChooser(QGroupBox):
         return [*found, ("All its tissue", TISSUE), ("Regions of a file", FILE)]
 
     def _show_rows(self) -> None:
-        other = self.where.currentData() != OPEN
+        other = self.where.currentData() in (OTHER, FOLDER)
         from_file = other and self.regions.currentData() == FILE
         for row in (self.path, self.browse, self.mpp, self.mpp_label):
             row.setVisible(other)
@@ -256,14 +288,14 @@ class OriginChooser(QGroupBox):
 
 def said_of(address: str) -> Said:
     """Return what the user told this program of a slide; not for the GUI thread."""
-    from stainapp.session.region_file import load
+    from stainapp.session.region_journal import look_at
     from stainapp.slides.opening import open_slide
 
     with closing(open_slide(address)) as reader:
         info = reader.info
-        drawn = load(info.identity)
+        drawn = look_at(info.identity)
         mpp = load_note(info.identity).mpp if info.mpp is None else None
-        return Said(drawn.regions if drawn is not None else (), mpp)
+        return Said(drawn.areas if drawn is not None else (), mpp)
 
 
 def _regions(whose: str, count: int, kind: str = "region") -> str:

@@ -23,7 +23,7 @@ from stainapp.ui.run_models import Stock, cards_in, free_id
 from stainapp.ui.run_watch import RunWatch
 from stainapp.ui.run_window import RunWindow
 from stainapp.ui.train_dialog import TrainDialog
-from stainapp.ui.train_wish import SlideFacts, discard_draft
+from stainapp.ui.train_wish import RegisteredSlide, SlideFacts, discard_draft
 from stainapp.ui.virtual_stain import VirtualStain
 
 NO_RUNS = "No training was started yet"
@@ -51,6 +51,8 @@ class TrainRequests(QObject):
         self._trainer = trainer or Trainer()
         self._background = Background(self)
         self.recent: tuple[str, ...] = ()
+        self.reference: Callable[[], RegisteredSlide | None] = lambda: None
+        """Tells which slide is registered to the open one."""
         self.dialog: TrainDialog | None = None
         self.question: QMessageBox | None = None
         self.windows: dict[Path, RunWindow] = {}
@@ -59,13 +61,14 @@ class TrainRequests(QObject):
         self.answers: Mapping[str, Callable[[], object]] = {
             "train": self.new,
             "normalise": self.normalise,
+            "train-regions": self.on_regions,
         }
         window.runs.aboutToShow.connect(self.refresh)
         window.close_questions.append(self.may_close)
-        current.opened.connect(self._on_slide)
-        current.noted.connect(self._on_slide)
+        current.opened.connect(self.follow_slide)
+        current.noted.connect(self.follow_slide)
         for signal in (editor.shown, editor.changed, editor.selection_changed):
-            signal.connect(self._on_slide)
+            signal.connect(self.follow_slide)
         self.live.failed.connect(window.messages.say)
         self.live.ended.connect(self._on_live_ended)
         self._fill(())
@@ -80,6 +83,13 @@ class TrainRequests(QObject):
             self._say("Open the slide whose colours others shall have; then normalise to it.")
         else:
             self._with_dialog(TrainDialog.ask_for_normaliser)
+
+    def on_regions(self) -> None:
+        """Open the dialog, and ask in it for a training on the regions of the open slide."""
+        if not self._editor.regions.regions:
+            self._say("Draw regions to learn from first: R draws a rectangle, P a polygon.")
+        else:
+            self._with_dialog(TrainDialog.ask_for_regions)
 
     def begin(self, run: RunFolder) -> None:
         """Start a run whose recipe is written, and show it."""
@@ -160,7 +170,7 @@ class TrainRequests(QObject):
         self.dialog = TrainDialog(stock, self._trainer, self._background, self.recent, self._window)
         self.dialog.start_asked.connect(self.begin)
         self.dialog.finished.connect(self._on_dialog_finished)
-        self._on_slide()
+        self.follow_slide()
         then(self.dialog)
         self.dialog.show()
         self.dialog.activateWindow()
@@ -174,7 +184,8 @@ class TrainRequests(QObject):
             one.stop_now()
         self._leave()
 
-    def _on_slide(self, *_: object) -> None:
+    def follow_slide(self, *_: object) -> None:
+        """Tell an open dialog of the slide, its regions and its reference as they are now."""
         if self.dialog is not None:
             self.dialog.show_slide(self._facts())
 
@@ -188,8 +199,9 @@ class TrainRequests(QObject):
             slide.name,
             slide.stain,
             info.mpp,
-            self._editor.regions.regions,
+            self._editor.regions.areas,
             self._editor.selected,
+            self.reference(),
         )
 
     def _on_dialog_finished(self, *_: object) -> None:

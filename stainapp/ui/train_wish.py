@@ -23,11 +23,25 @@ FileKind = Literal["root", "aligned", "manifest", "npz", "volumes", "volume"]
 Place = Literal["source", "target", "files", "model"]
 """Where in the dialog a problem is told."""
 
+TRANSFORM_FILE = "transform.json"
+"""How the target lies on the source, in the run's folder."""
 ARRAY = "::"
 """Between a volume's path and the array in it."""
 PLAIN_ID = re.compile(r"[a-z0-9][a-z0-9.-]{0,99}")
 USUAL_VALIDATION_PX = 256
 """Large enough for every measure."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredSlide:
+    """A real slide that is registered to the open one."""
+
+    address: str
+    name: str
+    stain: str
+    mpp: float | None
+    transform: str
+    """The file that says how it lies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +55,7 @@ class SlideFacts:
     """As the window shows it, whether the file or the user said so."""
     regions: tuple[Region, ...] = ()
     selected: tuple[str, ...] = ()
+    reference: RegisteredSlide | None = None
 
     @property
     def selected_regions(self) -> tuple[Region, ...]:
@@ -57,6 +72,8 @@ class OriginWish:
     """Regions drawn here, which are written beside the recipe."""
     regions_file: str = ""
     mpp: float | None = None
+    transform: str = ""
+    """Of a slide that is registered to the source: the file that says how."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +195,8 @@ def write_run(wish: Wish, folder: Path) -> RunFolder:
         for side, origin in (("source", wish.source), ("target", wish.target)):
             if origin is not None and origin.regions:
                 write_geojson(folder / _regions_file(side), origin.regions)
+            if origin is not None and origin.transform:  # which may change where it is kept
+                shutil.copyfile(origin.transform, folder / TRANSFORM_FILE)
         run = RunFolder(folder)
         write_recipe(recipe_of(wish), run.recipe_file)
     except OSError as error:
@@ -195,7 +214,9 @@ def check_paths(wish: Wish) -> None:
         TrainingError: a file or folder is missing.
     """
     origins = [one for one in (wish.source, wish.target) if one is not None]
-    paths = [path for one in origins for path in (one.slide, one.folder, one.regions_file)]
+    paths = [
+        path for one in origins for path in (one.slide, one.folder, one.regions_file, one.transform)
+    ]
     if wish.files is not None:
         paths += [path.partition(ARRAY)[0] for path in wish.files.named.values()]
     for path in paths:
@@ -238,7 +259,15 @@ def _origins(origin: OriginWish | None, side: str) -> tuple[Origin, ...]:
     if origin is None:
         return ()
     regions = _regions_file(side) if origin.regions else origin.regions_file
-    return (Origin(slide=origin.slide, folder=origin.folder, mpp=origin.mpp, regions=regions),)
+    return (
+        Origin(
+            slide=origin.slide,
+            folder=origin.folder,
+            mpp=origin.mpp,
+            regions=regions,
+            transform=TRANSFORM_FILE if origin.transform else "",
+        ),
+    )
 
 
 def _regions_file(side: str) -> str:

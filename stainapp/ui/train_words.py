@@ -29,7 +29,8 @@ def bytes_words(count: float) -> str:
 
 
 def estimate_words(estimate: Mapping[str, Any], tiles: Mapping[str, Any]) -> str:
-    """Return in two sentences what a training will take, from a measured step."""
+    """Return in a few sentences what a training will take, from a measured step."""
+    lost = int(tiles.get("far_off", 0))
     device = f"{estimate.get('device', '')} {estimate.get('precision', '')}".strip()
     return (
         f"About <b>{duration_words(float(estimate.get('seconds', 0)))}</b> "
@@ -38,4 +39,5 @@ def estimate_words(estimate: Mapping[str, Any], tiles: Mapping[str, Any]) -> str
         f"{bytes_words(float(estimate.get('disk_bytes', 0)))} on disk. "
         f"There is room for {int(tiles.get('train', 0)):,} tiles to learn from and "
         f"{int(tiles.get('validation', 0)):,} to judge by."
+        + (f" {lost:,} more are left out: they are not registered well enough." if lost else "")
     )

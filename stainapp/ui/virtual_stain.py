@@ -41,6 +41,7 @@ class VirtualStain(QObject):
         self._entry: Entry | None = None
         self._training_step: int | None = None
         self._reader: VirtualSlide | None = None
+        self._template: Path | None = None
         self.device = "auto"
         service.preview_ready.connect(self._on_preview)
         service.ready.connect(self._on_ready)
@@ -69,6 +70,16 @@ class VirtualStain(QObject):
         """The model whose picture is on show or on its way."""
         return self._entry
 
+    @property
+    def template(self) -> Path | None:
+        """The image that the model on show normalises to, where one was chosen."""
+        return self._template
+
+    @property
+    def shows_training(self) -> bool:
+        """Whether the model on show is one that is still being taught, and not in the store."""
+        return self._training_step is not None
+
     def show_slide(self, slide: OpenedSlide) -> None:
         """Go with another slide, or with the same one under another stain or scale."""
         moved = self._slide is None or self._slide.reader is not slide.reader
@@ -94,9 +105,12 @@ class VirtualStain(QObject):
         self.entries_changed.emit(entries)
         return entries
 
-    def start(self, entry: Entry, template: RgbImage | None = None) -> None:
+    def start(
+        self, entry: Entry, template: RgbImage | None = None, template_path: Path | None = None
+    ) -> None:
         """Show a model's stain; the picture before it stays until there is something new."""
         self._training_step = None
+        self._template = template_path
         self._start(entry, template)
 
     def start_training(self, found: Found, step: int) -> None:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stainapp.compare.intervals import interval
+from stainapp.compare.intervals import interval, intervals_of_sums
 from stainapp.errors import StainAppError
 
 REGIONS = [f"region {n}" for n in range(30) for _ in range(8)]
@@ -68,3 +68,29 @@ def test_values_without_a_meaning_are_refused(
 ) -> None:
     with pytest.raises(StainAppError, match=words):
         interval(values, clusters)
+
+
+def test_sums_are_resampled_as_their_rows_would_be() -> None:
+    rng = np.random.default_rng(5)
+    rows = rng.uniform(1, 2, (240, 2))
+
+    def share(
+        sums: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
+    ) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+        return np.asarray(sums[..., 0] / sums[..., 1])
+
+    slow = interval(rows, REGIONS, lambda chosen: float(share(chosen.sum(axis=0))))
+    (fast,) = intervals_of_sums(rows, REGIONS, [share])
+
+    assert fast.estimate == pytest.approx(slow.estimate)
+    assert (fast.low, fast.high) == pytest.approx((slow.low, slow.high), rel=0.01)
+    assert (fast.n, fast.clusters, fast.clustered) == (240, 30, True)
+
+
+def test_sums_of_one_region_fall_back_to_its_tiles() -> None:
+    rows = np.array([[1.0, 1.0], [3.0, 1.0]])
+
+    (found,) = intervals_of_sums(rows, ["a", "a"], [lambda sums: sums[..., 0] / sums[..., 1]])
+
+    assert (found.low, found.estimate, found.high) == (1, 2, 3)
+    assert not found.clustered

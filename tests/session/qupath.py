@@ -1,9 +1,13 @@
 """Files as QuPath writes them, drawn up by hand."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
+OVAL = [
+    [50 + 40 * math.cos(k * math.pi / 16), 30 + 20 * math.sin(k * math.pi / 16)] for k in range(32)
+]
 TODAY: dict[str, Any] = {
     "type": "FeatureCollection",
     "crs": {"type": "name", "properties": {"name": "pixels"}},
@@ -60,7 +64,29 @@ TODAY: dict[str, Any] = {
         },
         {
             "type": "Feature",
-            "geometry": {"type": "LineString", "coordinates": [[0, 0], [5, 5]]},
+            "id": "5d2b7c0e-8f6e-4d1b-9a63-0c1f6f1d2a03",
+            "geometry": {"type": "LineString", "coordinates": [[0, 0], [30, 40]]},
+            "properties": {"objectType": "annotation", "measurements": {"Length um": 25.0}},
+        },
+        {
+            "type": "Feature",
+            "id": "5d2b7c0e-8f6e-4d1b-9a63-0c1f6f1d2a04",
+            "geometry": {"type": "MultiPoint", "coordinates": [[1, 2], [3.5, 4], [5, 6]]},
+            "properties": {"objectType": "annotation", "name": "mitoses"},
+        },
+        {
+            "type": "Feature",
+            "id": "5d2b7c0e-8f6e-4d1b-9a63-0c1f6f1d2a05",
+            "geometry": {
+                "type": "Polygon",
+                "coordinates": [[*OVAL, OVAL[0]]],
+                "isEllipse": True,
+            },
+            "properties": {"objectType": "annotation", "measurements": {"Area um^2": 628.3}},
+        },
+        {
+            "type": "Feature",
+            "geometry": {"type": "MultiLineString", "coordinates": [[[0, 0], [5, 5]]]},
             "properties": None,
         },
     ],

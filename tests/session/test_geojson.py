@@ -26,7 +26,7 @@ TRIANGLE = [[[0, 0], [9, 0], [5, 9], [0, 0]]]
 
 
 def test_a_file_of_qupath_says_what_to_show(tmp_path: Path) -> None:
-    first, second = read_geojson(written(tmp_path / "a.geojson", TODAY))
+    first, second, *more = read_document(written(tmp_path / "a.geojson", TODAY)).regions
 
     assert (first.name, first.classification, first.colour) == (
         "crypt \u00b5",
@@ -37,6 +37,31 @@ def test_a_file_of_qupath_says_what_to_show(tmp_path: Path) -> None:
     assert (second.shape, second.locked, second.colour) == ("polygon", False, None)
     assert second.classification == "Stroma: Positive"
     assert [len(polygon) for polygon in second.polygons] == [2, 1]
+    point, line, points, oval = more
+    assert (point.shape, point.points, point.name) == ("points", ((12.0, 13.0),), "a mitosis")
+    assert (line.shape, line.length_px, line.measurements) == ("line", 50, {"Length um": 25.0})
+    assert (points.shape, len(points.points)) == ("points", 3)
+    assert oval.shape == "ellipse"
+    assert oval.area_px == pytest.approx(math.pi * 40 * 20)
+    assert not any(region.encloses for region in (point, line, points))
+    assert [oval.encloses, second.measurements] == [True, {"Perimeter": 4}]
+
+
+def test_training_reads_areas_alone(tmp_path: Path) -> None:
+    areas = read_geojson(written(tmp_path / "a.geojson", TODAY))
+
+    assert [region.shape for region in areas] == ["rectangle", "polygon", "ellipse"]
+
+
+def test_a_class_recoloured_here_has_its_new_colour_in_the_file(tmp_path: Path) -> None:
+    document = read_document(written(tmp_path / "a.geojson", TODAY))
+    classes = {**document.classes, "Tumor": (1, 2, 3)}
+
+    told = [to_feature(region, classes)["properties"] for region in document.regions]
+
+    assert document.classes["Tumor"] == (200, 0, 0)
+    assert told[0]["classification"] == {"name": "Tumor", "color": [1, 2, 3]}
+    assert told[1] == TODAY["features"][1]["properties"]
 
 
 def test_a_file_of_qupath_comes_back_as_it_was(tmp_path: Path) -> None:
@@ -158,7 +183,9 @@ def test_every_form_of_file_gives_the_region(tmp_path: Path, content: Any) -> No
 @pytest.mark.parametrize(
     "told",
     [
-        feature(type="Point", coordinates=[1, 2]),
+        feature(type="MultiLineString", coordinates=[[[1, 2], [3, 4]]]),
+        feature(type="LineString", coordinates=[[1, 2], [1, 2]]),
+        feature(type="MultiPoint", coordinates=[]),
         feature(type="Polygon", coordinates=[[[0, 0], [9, 9], [0, 0]]]),
         feature(type="Polygon", coordinates=[[[0, 0], [9, 0], [5, 1e300], [0, 0]]]),
         feature(type="Polygon", coordinates=[]),
@@ -184,15 +211,36 @@ def test_what_cannot_be_shown_is_kept_untouched(tmp_path: Path, told: dict[str, 
 
 
 def test_an_ellipse_is_marked_as_one_until_it_is_reshaped() -> None:
-    ring = tuple(
-        (50 + 40 * math.cos(k / 32 * math.pi), 30 + 20 * math.sin(k / 32 * math.pi))
-        for k in range(64)
+    region = Region.ellipse(10, 10, 80, 40)
+    ring = region.ring
+    reshaped = replace(
+        region, polygons=(((*ring[:9], (50.0, 30.0), *ring[10:]),),), shape="polygon"
     )
-    region = Region(polygons=((ring,),), extra={"geometry": {"isEllipse": True}})
-    reshaped = replace(region, polygons=(((*ring[:9], (50.0, 30.0), *ring[10:]),),))
 
-    assert to_feature(region.moved(7, 7))["geometry"]["isEllipse"] is True
+    told = to_feature(region.moved(7, 7))
+    assert told["geometry"]["isEllipse"] is True
+    assert from_feature(json.loads(json.dumps(told))) == region.moved(7, 7)
     assert "isEllipse" not in to_feature(reshaped)["geometry"]
+
+
+def test_what_is_marked_an_ellipse_but_is_none_is_a_polygon() -> None:
+    marked = feature(type="Polygon", coordinates=TRIANGLE, isEllipse=True)
+
+    region = from_feature(marked)
+
+    assert region is not None
+    assert region.shape == "polygon"
+
+
+@pytest.mark.parametrize("region", [
+    Region(shape="points", points=((1.0, 2.0),)),
+    Region(shape="points", points=((1.0, 2.0), (3.0, 4.5))),
+    Region(shape="line", points=((1.0, 2.0), (3.0, 4.5), (9.0, 9.0)), name="a crypt's depth"),
+], ids=["a point", "points", "a line"])  # fmt: skip
+def test_points_and_lines_come_back(region: Region, tmp_path: Path) -> None:
+    write_geojson(tmp_path / "a.geojson", [region])
+
+    assert read_document(tmp_path / "a.geojson").regions == (region,)
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,10 @@ from stainapp.session.regions import (
     Document,
     Point,
     Region,
-    RegionSet,
     Ring,
     check,
     colour_of,
+    with_told,
 )
 
 
@@ -164,24 +164,19 @@ def test_equal_regions_are_equal_whatever_their_file_said_besides() -> None:
         (Region.rectangle(3, 3, 0, 9), "no area"),
         (Region(polygons=()), "no outline"),
         (Region(polygons=((),)), "no outline"),
+        (Region(shape="line", points=((1, 1),)), "of 1 points; it needs two"),
+        (Region(shape="line", points=((1, 1), (1, 1))), "no length"),
+        (Region(shape="points", points=()), "needs one"),
+        (Region(shape="points", points=((1, math.nan),)), "lies nowhere"),
     ],
 )
-def test_a_set_refuses_what_encloses_nothing_and_stays_as_it_was(
-    region: Region, reason: str
-) -> None:
-    regions = RegionSet(Document((Region.rectangle(0, 0, 5, 5),)))
-    before, heard = regions.document, list[bool]()
-    regions.subscribe(lambda: heard.append(True))
+def test_what_encloses_nothing_is_refused(region: Region, reason: str) -> None:
+    document = Document((Region.rectangle(0, 0, 5, 5),))
 
     with pytest.raises(RegionError, match=reason):
-        regions.add(replace(region, name="left one"))
+        document.put([replace(region, name="left one")])
     with pytest.raises(RegionError, match=reason):
-        regions.replace(replace(region, id=before.regions[0].id))
-    with pytest.raises(RegionError, match=reason):
-        regions.extend([Region.rectangle(0, 0, 5, 5), region])
-
-    assert regions.document is before
-    assert not heard
+        document.put([replace(region, id=document.regions[0].id)])
 
 
 @pytest.mark.parametrize("region", [BOW_TIE, EIGHT, STAR])
@@ -189,49 +184,51 @@ def test_an_outline_may_cross_itself(region: Region) -> None:
     check(region)
 
 
-def test_a_set_keeps_its_order_through_change_removal_and_return() -> None:
-    regions = RegionSet()
+def test_a_document_keeps_its_order_through_change_and_removal() -> None:
     first, second, third = (Region.rectangle(x, 0, 5, 5) for x in (0, 10, 20))
-    for region in (first, second, third):
-        regions.add(region)
+    renamed = replace(second, name="renamed")
 
-    regions.replace(replace(second, name="renamed"))
-    removed = regions.get(second.id)
-    at = regions.remove(second.id)
-    left = regions.regions
-    assert removed is not None
-    regions.add(removed, at)
+    document = Document().put([first, second, third])
 
-    assert left == (first, third)
-    assert regions.regions == (first, replace(second, name="renamed"), third)
-    assert regions.get("nobody") is None
+    assert document.put([renamed]).regions == (first, renamed, third)
+    assert document.without([second.id]).regions == (first, third)
+    assert document.those([third.id, first.id]) == (first, third)
+    assert document.get(second.id) is second
+    assert document.get("nobody") is None
+    with pytest.raises(RegionError, match="given twice"):
+        document.put([first, first])
 
 
-def test_an_id_is_there_once() -> None:
-    regions, region = RegionSet(), Region.rectangle(0, 0, 5, 5)
-    regions.add(region)
+def test_an_ellipse_has_the_area_of_an_ellipse_and_a_mask_like_it() -> None:
+    region = Region.ellipse(10, 20, 200, 100)
 
-    with pytest.raises(RegionError, match="there already"):
-        regions.add(region)
-    with pytest.raises(RegionError, match="there already"):
-        regions.extend([region])
-    with pytest.raises(KeyError):
-        regions.remove("nobody")
+    mask = region.mask(0, 0, 0.5, 500, 300)
+
+    assert region.bounds == Rect(10, 20, 200, 100)
+    assert region.area_px == pytest.approx(math.pi * 100 * 50, rel=1e-12)
+    assert mask.sum() * 0.25 == pytest.approx(region.area_px, rel=2e-3)
 
 
-def test_listeners_hear_of_each_change_and_once_of_an_import_and_its_undoing() -> None:
-    regions, heard = RegionSet(), list[int]()
-    leave = regions.subscribe(lambda: heard.append(len(regions.regions)))
+def test_a_line_has_a_length_and_an_area_its_perimeter() -> None:
+    line = Region(shape="line", points=((0, 0), (30, 40), (30, 0)))
+    hole = ((2.0, 2.0), (2.0, 5.0), (5.0, 5.0), (5.0, 2.0))
 
-    regions.add(Region.rectangle(0, 0, 5, 5))
-    before = regions.document
-    regions.extend([Region.rectangle(x, 0, 5, 5) for x in range(3)], others=[{"type": "Feature"}])
-    regions.restore(before)
-    leave()
-    regions.remove(regions.regions[0].id)
+    assert (line.length_px, line.area_px, line.encloses) == (90, 0, False)
+    assert not line.mask(0, 0, 1, 50, 50).any()
+    assert line.moved(5, 6).bounds == Rect(5, 6, 30, 40)
+    assert polygon((0, 0), (10, 0), (10, 10), (0, 10), holes=(hole,)).length_px == 52
+    assert Region(shape="points", points=((3, 4),)).length_px == 0
 
-    assert heard == [1, 4, 1]
-    assert before.others == ()
+
+def test_classes_in_use_are_listed_in_the_colours_their_file_told() -> None:
+    told = {"properties": {"classification": {"name": "Tumor", "color": [1, 2, 3]}}}
+    region = Region.rectangle(0, 0, 1, 1, classification="Tumor", extra=told)
+    known = {"Stroma": (5, 5, 5)}
+
+    classes = with_told(known, [region, replace(region, classification="Stroma")])
+
+    assert classes == {"Stroma": (5, 5, 5), "Tumor": (1, 2, 3)}
+    assert colour_of(replace(region, classification="Stroma"), classes) == (5, 5, 5)
 
 
 def test_a_region_has_its_own_colour_or_its_class_s() -> None:

@@ -4,8 +4,7 @@ import pytest
 from PySide6.QtCore import Qt
 
 from stainapp.session.regions import Region
-from stainapp.ui.region_drags import RectangleDrag
-from stainapp.ui.region_list import area_words
+from stainapp.ui.region_drags import BoxDrag
 from stainapp.ui.region_shape import (
     Middle,
     Outlines,
@@ -18,6 +17,7 @@ from stainapp.ui.region_shape import (
     with_point,
     without_point,
 )
+from stainapp.ui.region_words import area_words, length_words
 from stainapp.ui.touch import Touch
 
 SQUARE = ((0.0, 0.0), (100.0, 0.0), (100.0, 100.0), (0.0, 100.0))
@@ -136,7 +136,7 @@ def test_a_changed_region_gets_another_outline(holed: Region) -> None:
 
 
 def test_shift_draws_a_square() -> None:
-    drag = RectangleDrag(Touch(100, 100), Region(polygons=()))
+    drag = BoxDrag(Touch(100, 100), Region(), "rectangle")
 
     (region,) = drag.regions(Touch(60, 110, modifiers=Qt.KeyboardModifier.ShiftModifier))
 
@@ -148,3 +148,10 @@ def test_areas_are_given_on_tissue_or_else_in_pixels() -> None:
     assert area_words(120_000, 0.5) == "0.030 mm²"
     assert area_words(4_000_000, 0.5) == "1.00 mm²"
     assert area_words(40_000, None) == "40,000 px²"
+
+
+def test_lengths_are_given_on_tissue_or_else_in_pixels() -> None:
+    assert length_words(100, 0.5) == "50.0 µm"
+    assert length_words(1000, 0.5) == "500 µm"
+    assert length_words(5000, 0.5) == "2.50 mm"
+    assert length_words(5000, None) == "5,000 px"

@@ -1,160 +1,24 @@
 """Regions in the real window, drawn and changed as a user would."""
 
 import json
-from collections.abc import Callable, Iterator
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-import tifffile
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QColorDialog, QComboBox, QMessageBox
 from pytestqt.qtbot import QtBot
 
-from stainapp.errors import RegionError
-from stainapp.session import region_file
-from stainapp.session.regions import Document, Region, RegionSet
-from stainapp.settings import Settings
-from stainapp.ui.app import App, ViewOptions
-from stainapp.ui.region_hand import Tool
+from stainapp.errors import SessionError
+from stainapp.session import region_journal
+from stainapp.session.journal import Content, Journal, read_journal
+from stainapp.session.regions import Region
 from stainapp.ui.region_list import CHECKED, CLASS, LOCK, NAME
-
-SIDE_PX = 3000
-WAIT_MS = 60_000
-LEFT, NONE = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-SHIFT, ALT = Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.AltModifier
-Place = tuple[float, float]
-
-
-class Person:
-    """Works with regions in an open window; all places are level-0 pixels."""
-
-    def __init__(self, app: App, qtbot: QtBot, pane: int = 0) -> None:
-        self.app, self.qtbot = app, qtbot
-        self.pane = app.view.panes[pane]
-        self.editor = app.regions
-
-    @property
-    def regions(self) -> list[Region]:
-        return list(self.editor.regions.regions)
-
-    @property
-    def drawn(self) -> Region:
-        """The only region."""
-        (region,) = self.regions
-        return region
-
-    @property
-    def line(self) -> list[Place]:
-        """The polygon being drawn, as the pane shows it; its last point is the pointer."""
-        return list(self.pane.regions.picture.line)
-
-    @property
-    def selected(self) -> list[str]:
-        return list(self.editor.selected)
-
-    def screen(self, place: Place) -> QPoint:
-        x, y = self.pane.viewpoint.camera.to_screen(*place, self.pane.size_px)
-        return QPoint(round(x), round(y))
-
-    def pick(self, tool: str) -> None:
-        self.app.window.action(f"tool-{tool}").trigger()
-
-    def click(self, *places: Place, modifier: Qt.KeyboardModifier = NONE) -> None:
-        for place in places:
-            self.qtbot.mouseClick(self.pane.viewport(), LEFT, modifier, self.screen(place))
-
-    def double_click(self, place: Place) -> None:
-        """As the system sends it: the first press is a click of its own."""
-        self.click(place)
-        self.qtbot.mouseDClick(self.pane.viewport(), LEFT, NONE, self.screen(place))
-
-    def drag(self, start: Place, end: Place, *, let_go: bool = True) -> None:
-        port = self.pane.viewport()
-        self.qtbot.mousePress(port, LEFT, NONE, self.screen(start))
-        half = (start[0] + end[0]) / 2, (start[1] + end[1]) / 2
-        for place in (half, end):
-            self.qtbot.mouseMove(port, self.screen(place))
-        if let_go:
-            self.qtbot.mouseRelease(port, LEFT, NONE, self.screen(end))
-
-    def key(self, key: Qt.Key) -> None:
-        self.qtbot.keyClick(self.pane, key)
-
-    def do(self, action: str) -> None:
-        self.app.window.action(action).trigger()
-
-    def rectangle(self, start: Place = (1000, 1200), end: Place = (1800, 1600)) -> Region:
-        self.pick("rectangle")
-        self.drag(start, end)
-        return self.regions[-1]
-
-    def polygon(self, *places: Place) -> Region:
-        self.pick("polygon")
-        self.click(*(places or ((1000, 1000), (2000, 1100), (1900, 2000), (1100, 1900))))
-        self.key(Qt.Key.Key_Return)
-        return self.regions[-1]
-
-    def saved(self) -> None:
-        self.qtbot.waitUntil(lambda: not self.app.autosave.pending, timeout=WAIT_MS)
-
-
-Open = Callable[..., Person]
-
-
-@pytest.fixture(scope="session")
-def plain_slides(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    """Two slides of 0.5 um/px that open in no time."""
-    folder = tmp_path_factory.mktemp("slides")
-    paths = folder / "one.tif", folder / "two.tif"
-    for shade, path in zip((200, 210), paths, strict=True):
-        picture = np.full((SIDE_PX, SIDE_PX, 3), (shade, 150, 190), np.uint8)
-        tifffile.imwrite(
-            path,
-            picture,
-            photometric="rgb",
-            tile=(512, 512),
-            compression="zlib",
-            resolution=(20_000, 20_000),
-            resolutionunit="CENTIMETER",
-        )
-    return str(paths[0]), str(paths[1])
-
-
-@pytest.fixture
-def window(qtbot: QtBot, plain_slides: tuple[str, str]) -> Iterator[Open]:
-    """Open the window on a slide, and see that all its threads end with the test."""
-    apps: list[App] = []
-
-    def window(slide: str = "", *, pane: int = 0, **options: Any) -> Person:
-        app = App(
-            ViewOptions(
-                slide=slide or plain_slides[0], size=(1200, 760), layout="side-by-side", **options
-            ),
-            replace(Settings(), theme="light"),
-        )
-        apps.append(app)
-        app.start()
-        qtbot.waitUntil(lambda: app.regions.ready, timeout=WAIT_MS)
-        return Person(app, qtbot, pane)
-
-    yield window
-    for app in apps:
-        app.window.close()
-        app.close()
-        app.window.deleteLater()
-
-
-def near(person: Person, place: Place) -> Any:
-    """Equal to within a screen pixel, which is as exact as a mouse is."""
-    return pytest.approx(place, abs=1.5 / person.pane.viewpoint.camera.zoom)
-
-
-def corners(region: Region) -> tuple[Place, Place]:
-    return (region.bounds.x, region.bounds.y), (region.bounds.right, region.bounds.bottom)
+from stainapp.ui.region_tools import Tool
+from tests.ui.person import ALT, LEFT, NONE, SHIFT, WAIT_MS, Open, corners, near
 
 
 def test_a_rectangle_is_drawn_selected_and_shown_in_both_panes(window: Open) -> None:
@@ -200,7 +64,7 @@ def test_a_region_on_a_real_slide_is_there_again(window: Open, data: Path) -> No
     person = window(slide)
 
     region = person.rectangle((500, 600), (1500, 1700))
-    person.saved()
+    person.leaves()
 
     assert corners(region)[1] == near(person, (1500, 1700))
     assert window(slide).drawn == region
@@ -462,25 +326,54 @@ def test_hidden_regions_are_neither_shown_nor_hit(window: Open) -> None:
     assert len(person.pane.regions.picture.regions) == 1
 
 
-def test_regions_are_there_again_in_a_new_window(window: Open) -> None:
+def test_regions_and_their_history_are_there_again_in_a_new_window(window: Open) -> None:
     person = window()
     region = person.rectangle()
+    person.drag((1200, 1300), (1500, 1500))
+    moved = person.drawn
+    person.do("undo")
     person.saved()
-    assert person.app.window.status.regions.text() == "Regions saved"
+    assert person.app.window.status.saving.text() == "Saved"
+    person.leaves()
 
     again = window()
 
     assert again.drawn == region
-    assert not again.app.window.action("undo").isEnabled()
+    again.do("redo")
+    assert again.drawn == moved
+    again.do("undo")
+    again.do("undo")
+    assert again.regions == []
 
 
 def test_what_was_drawn_last_is_saved_when_the_window_closes(window: Open) -> None:
     person = window()
     region = person.rectangle()
 
-    person.app.window.close()
+    person.leaves()
 
     assert window().drawn == region
+
+
+def test_a_second_window_shows_the_regions_and_leaves_them_alone(
+    window: Open, qtbot: QtBot
+) -> None:
+    person = window()
+    region = person.rectangle()
+    person.saved()
+
+    second = window(waits=False)
+    qtbot.waitUntil(lambda: bool(second.regions), timeout=WAIT_MS)
+
+    assert second.drawn == region
+    assert "open in another window" in second.app.window.messages.messages[0]
+    second.pick("rectangle")
+    second.drag((100, 100), (500, 500))
+    assert second.drawn == region
+    person.leaves()
+    second.do("reload")
+    qtbot.waitUntil(lambda: second.editor.ready, timeout=WAIT_MS)
+    assert second.drawn == region
 
 
 def test_each_slide_has_its_own_regions(
@@ -515,16 +408,16 @@ def test_regions_that_cannot_be_read_are_read_again_when_the_slide_is_reloaded(
     person = window()
     region = person.rectangle()
     person.saved()
-    real, failures = region_file.load, [RegionError("The regions cannot be read; try again.")]
+    failures = [SessionError("They cannot be read; try again.")]
 
-    def load(identity: str, **options: Any) -> RegionSet | None:
+    def read(path: Path) -> Content | None:
         if failures:
             raise failures.pop()
-        return real(identity, **options)
+        return read_journal(path)
 
     person.app.current.open(plain_slides[1])
     qtbot.waitUntil(lambda: person.editor.ready and not person.regions, timeout=WAIT_MS)
-    monkeypatch.setattr(region_file, "load", load)
+    monkeypatch.setattr(region_journal, "read_journal", read)
     person.app.current.open(plain_slides[0])
     qtbot.waitUntil(lambda: bool(person.app.window.messages.messages), timeout=WAIT_MS)
     person.pick("rectangle")
@@ -536,44 +429,58 @@ def test_regions_that_cannot_be_read_are_read_again_when_the_slide_is_reloaded(
     assert person.regions == [region]
 
 
+def full(*_: Any) -> None:
+    raise OSError(28, "No space left on device")
+
+
 def test_what_cannot_be_saved_is_told_and_saved_with_the_next_change(
-    window: Open, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+    window: Open, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, plain_slides: tuple[str, str]
 ) -> None:
     person = window()
-    real = region_file.save
-
-    def full(identity: str, regions: RegionSet | Document) -> None:
-        raise RegionError("The disk is full; free some space.")
-
-    monkeypatch.setattr(region_file, "save", full)
-    first = person.rectangle()
-    qtbot.waitUntil(lambda: person.app.autosave.failing, timeout=WAIT_MS)
-    assert "The disk is full; free some space." in person.app.window.messages.messages
-    assert "not saved" in person.app.window.status.regions.text()
-    monkeypatch.setattr(region_file, "save", real)
-    second = person.rectangle((2000, 2000), (2500, 2600))
+    person.rectangle((100, 100), (300, 300))
     person.saved()
 
-    assert window().regions == [first, second]
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        person.rectangle()
+        qtbot.waitUntil(lambda: person.app.saving.failing, timeout=WAIT_MS)
+        qtbot.waitUntil(lambda: bool(person.app.window.messages.messages), timeout=WAIT_MS)
+        (sentence,) = person.app.window.messages.messages
+        assert "No space left on device" in sentence
+        assert person.app.window.status.saving.text() == "⚠ Not saved"
+        drawn = person.regions
+        person.app.current.open(plain_slides[1])
+        qtbot.waitUntil(lambda: person.editor.ready and not person.regions, timeout=WAIT_MS)
+        person.app.current.open(plain_slides[0])
+        qtbot.waitUntil(lambda: person.editor.ready and person.regions == drawn, timeout=WAIT_MS)
+    person.rectangle((2000, 2000), (2500, 2600))
+    person.saved()
+    drawn = person.regions
+    assert person.app.window.status.saving.text() == "Saved"
+    person.leaves()
+
+    assert window().regions == drawn
 
 
-def test_closing_asks_before_unsaved_regions_are_lost(
+def test_closing_asks_before_something_unsaved_is_lost(
     window: Open, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     person = window()
-
-    def full(identity: str, regions: RegionSet | Document) -> None:
-        raise RegionError("The disk is full; free some space.")
-
-    monkeypatch.setattr(region_file, "save", full)
+    person.saved()
+    monkeypatch.setattr(Journal, "append", _refuse)
+    monkeypatch.setattr(Journal, "rewrite", _refuse)
     person.rectangle()
-    qtbot.waitUntil(lambda: person.app.autosave.failing, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: person.app.saving.failing, timeout=WAIT_MS)
     answers = [QMessageBox.StandardButton.No, QMessageBox.StandardButton.Yes]
     monkeypatch.setattr(QMessageBox, "question", lambda *_: answers.pop(0))
 
     assert not person.app.window.close()
     assert person.app.window.isVisible()
     assert person.app.window.close()
+
+
+def _refuse(*_: object) -> None:
+    raise SessionError("The disk is full; free some space.")
 
 
 def test_regions_go_to_geojson_and_come_back(window: Open, qtbot: QtBot, tmp_path: Path) -> None:

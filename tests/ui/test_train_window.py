@@ -33,7 +33,7 @@ from stainapp.ui.run_list import find_runs
 from stainapp.ui.run_window import RunWindow
 from stainapp.ui.train_dialog import TrainDialog
 from stainapp.ui.train_rows import ROWS
-from stainapp.ui.train_wish import FileWish, OriginWish, Values, Wish, write_run
+from stainapp.ui.train_wish import FileWish, OriginWish, RegisteredSlide, Values, Wish, write_run
 from tests.models.factories import classic_model, resnet_model
 from tests.ui import fake_trainer
 
@@ -219,7 +219,7 @@ def test_selected_regions_go_into_the_recipe_and_follow_the_drawing(
 def test_regions_drawn_earlier_on_the_other_slide_are_offered(start: Start, wait: Wait) -> None:
     app = start(TARGET)
     app.regions.put([Region.rectangle(100, 100, 500, 500, name="kept")], "Draw")
-    app.autosave.close()
+    wait(lambda: not app.saving.pending)
     dialog = dialog_of(start(SLIDE))
 
     dialog.data.target.path.setCurrentText(TARGET)
@@ -295,6 +295,35 @@ def test_volumes_are_asked_for_by_two_paths_and_bring_values_of_their_own(start:
     data.kind.setCurrentIndex(data.kind.findData("volume"))
     assert not data.files.target.isVisible()
     assert dialog.wish().pairing == "self"
+
+
+def test_regions_are_taught_as_pairs_where_a_slide_is_registered(start: Start, wait: Wait) -> None:
+    app = start(SLIDE)
+    reference = RegisteredSlide(TARGET, "the next section", "PAS", 0.5, "transform.json")
+    app.train.reference = lambda: reference
+    one, two = Region.rectangle(0, 0, 300, 300), Region.rectangle(300, 0, 200, 300)
+    assert app.regions.put((one, two), "Draw")
+    app.regions.select((two.id,))
+
+    app.requests.answer("train-regions")
+    wait(lambda: app.train.dialog)
+    assert app.train.dialog is not None
+    wish = app.train.dialog.wish()
+
+    assert (wish.method, wish.pairing) == ("asp", "paired")
+    assert (wish.model.source_stain, wish.model.target_stain) == ("H&E", "PAS")
+    assert wish.source is not None
+    assert [region.id for region in wish.source.regions] == [two.id]
+    assert wish.target == OriginWish(TARGET, mpp=0.5, transform="transform.json")
+
+
+def test_without_a_region_it_is_said_how_to_draw_one(start: Start) -> None:
+    app = start(SLIDE)
+
+    app.requests.answer("train-regions")
+
+    assert app.train.dialog is None
+    assert any("Draw regions" in words for words in app.window.messages.messages)
 
 
 def test_each_method_offers_its_own_values_and_a_way_back_only_where_it_teaches_one(
