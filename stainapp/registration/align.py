@@ -8,7 +8,7 @@ import numpy as np
 
 from stainapp.cancel import CancelToken
 from stainapp.errors import RegistrationError
-from stainapp.registration.choosing import Placed, Scene, placed_pieces, sampled
+from stainapp.registration.choosing import Placed, Scene, merged, placed_pieces, sampled
 from stainapp.registration.deformation import LEVELS, Field, deformation
 from stainapp.registration.grid import Grid
 from stainapp.registration.pieces import distance_to, pieces_in
@@ -68,7 +68,7 @@ def align(
             raise RegistrationError(f"{name} shows no tissue to lay over another slide.")
     steps.total = 3 + len(pieces) + len(LEVELS)
     phase("finding where the pieces lie")
-    placed = placed_pieces(scene, pieces, _only(start), steps.step)
+    placed = merged(scene, placed_pieces(scene, pieces, _only(start), steps.step))
     straight = _straight(fixed.info, moving.info, scene, placed)
 
     def warped(field: Field) -> Density:

@@ -1,11 +1,11 @@
 """Which of the places guessed for each piece is right, and whether any is.
 
 A right guess shows itself after it was made exact: neighbouring blocks of the two pictures then
-move alike, more of them than chance allows.
+move alike, more of them than chance allows, and more than at the guesses that are wrong.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.ndimage import map_coordinates
@@ -13,7 +13,7 @@ from scipy.ndimage import map_coordinates
 from stainapp.errors import RegistrationError
 from stainapp.registration.blocks import Blocks, match, surety
 from stainapp.registration.pieces import with_rim
-from stainapp.registration.placing import placings
+from stainapp.registration.placing import APART_DEGREES, placings
 from stainapp.registration.refining import refined_affine
 from stainapp.registration.transform import Matrix
 from stainapp.registration.view import Density, View, normalised
@@ -24,9 +24,13 @@ SURE = 9.0
 """From here on no other guess is tried."""
 CREDIBLE = 4.0
 """Standard deviations above chance; wrong places on four pairs of slides reached 2.8."""
+TIMES_CHANCE = 1.5
+"""And so many times the surety of the best wrong place."""
 RIM_PX = 4
 """Of the coarse view."""
 NORMALISED_OVER_PX = 8.0
+TOGETHER_PX = 6.0
+"""Of the middle view: pieces that lie no farther from where one map puts both have moved as one."""
 MOST_STRETCH = 1.6
 """No section shrinks or swells its area by more."""
 
@@ -40,6 +44,16 @@ class Placed:
     matrix: Matrix
     surety: float
     """See `blocks.surety`; at the scale, of two, that shows it better."""
+    chance: float = 0.0
+    """The same at the best of the places that must be wrong, of those that were tried."""
+
+    @property
+    def credible(self) -> bool:
+        """Whether its details agree better than chance and than they do at wrong places.
+
+        A repetitive tissue agrees with itself in many places.
+        """
+        return self.surety >= max(CREDIBLE, TIMES_CHANCE * self.chance)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -82,7 +96,7 @@ def placed_pieces(
             placed = placings(scene.coarse_fixed, rim, scene.coarse_moving, GUESSES, scene.check)
             guesses = [one.matrix for one in placed] + [one.matrix for one in found[:3]]
         best = _best(scene, piece, rim, guesses, found)
-        if best is not None and (best.surety >= CREDIBLE or start is not None):
+        if best is not None and (best.credible or start is not None):
             found.append(best)
         step()
     if not found:
@@ -94,11 +108,38 @@ def placed_pieces(
     return found
 
 
+def merged(scene: Scene, placed: Sequence[Placed]) -> list[Placed]:
+    """Make one piece of those that moved as one, and find its map anew."""
+    groups: list[list[Placed]] = []
+    for one in placed:
+        home = next((group for group in groups if _together(scene, group[0], one)), None)
+        if home is None:
+            groups.append([one])
+        else:
+            home.append(one)
+    return [_as_one(scene, group) for group in groups]
+
+
+def _together(scene: Scene, one: Placed, other: Placed) -> bool:
+    points = scene.fixed.centres()[other.piece.ravel()]
+    apart = points @ (one.matrix - other.matrix)[:, :2].T + (one.matrix - other.matrix)[:, 2]
+    return bool(np.hypot(*apart.T).max() <= TOGETHER_PX * scene.moving.cell_px)
+
+
+def _as_one(scene: Scene, group: Sequence[Placed]) -> Placed:
+    if len(group) == 1:
+        return group[0]
+    piece: Mask = np.any([one.piece for one in group], axis=0)
+    around = with_rim(piece, scene.fixed.tissue, RIM_PX)
+    matrix = refined_affine(scene.fixed, around, scene.moving, group[0].matrix, scene.check)
+    return Placed(piece, matrix, max(one.surety for one in group))
+
+
 def _best(
     scene: Scene, piece: Mask, rim: Mask, guesses: Sequence[Matrix], found: Sequence[Placed]
 ) -> Placed | None:
     inside, around = (_at_scale(mask, scene.coarse_fixed, scene.fixed) for mask in (piece, rim))
-    best: Placed | None = None
+    tried: list[Placed] = []
     for guess in guesses:
         scene.check()
         matrix = refined_affine(scene.fixed, around, scene.moving, guess, scene.check)
@@ -108,11 +149,21 @@ def _best(
             surety(blocks_of(scene.fixed, scene.moving, matrix, inside)),
             surety(blocks_of(scene.coarse_fixed, scene.coarse_moving, matrix, piece)),
         )
-        if best is None or sure > best.surety:
-            best = Placed(inside, matrix, sure)
+        tried.append(Placed(inside, matrix, sure))
         if sure >= SURE:
             break
-    return best
+    if not tried:
+        return None
+    best = max(tried, key=lambda one: one.surety)
+    wrong = [one.surety for one in tried if _apart(one.matrix, best.matrix)]
+    return replace(best, chance=max(wrong, default=0.0))
+
+
+def _apart(one: Matrix, other: Matrix) -> bool:
+    """Tell whether two maps turn so differently that one of them must be wrong."""
+    turn = one[:, :2] @ np.linalg.inv(other[:, :2])
+    turned = abs(np.degrees(np.arctan2(turn[1, 0], turn[0, 0])))
+    return bool(np.linalg.det(turn) < 0 or turned > APART_DEGREES)
 
 
 def blocks_of(fixed: View, moving: View, matrix: Matrix, where: Mask) -> Blocks:

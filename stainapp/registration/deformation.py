@@ -58,11 +58,13 @@ def composed(outer: Field, inner: Field) -> Field:
 
 
 def unfolded(field: Field) -> Field:
-    """Smooth a displacement until it is safely invertible."""
-    sigma = 1.0
-    while _steepness(field) > STEEPEST:
-        field = np.stack([gaussian_filter(c, sigma, mode="nearest") for c in field])
-        sigma *= 1.3
+    """Smooth a displacement where it is too steep, and only there, until it can be inverted."""
+    sigma = 1.5
+    while (steep := _steep(field)).any():
+        share = np.minimum(1, 3 * gaussian_filter(steep.astype(np.float32), sigma))
+        smooth = np.stack([gaussian_filter(c, sigma, mode="nearest") for c in field])
+        field = np.asarray(field + share * (smooth - field), np.float32)
+        sigma *= 1.1
     return field
 
 
@@ -89,5 +91,9 @@ def _enlarged(field: Field, factor: int, shape: tuple[int, ...]) -> Field:
     return np.asarray(factor * np.stack(fine), np.float32)
 
 
-def _steepness(field: Field) -> float:
-    return max(float(np.hypot(*np.diff(field, axis=axis)).max()) for axis in (1, 2))
+def _steep(field: Field) -> NDArray[np.bool_]:
+    """Return the pixels from which the displacement changes by too much to a neighbour."""
+    steep = np.zeros(field.shape[1:], bool)
+    steep[1:] |= np.hypot(*np.diff(field, axis=1)) > STEEPEST
+    steep[:, 1:] |= np.hypot(*np.diff(field, axis=2)) > STEEPEST
+    return steep

@@ -17,6 +17,7 @@ FLOOR_PX = 0.3
 """Least error, in working pixels: what the interpolation between pixels leaves open."""
 SCALE = 1.0
 """From the blocks' remaining shifts to errors at landmarks that people placed."""
+LEAST_SHARE = 1 / SEEN_FROM
 FARTHEST = 2.0 * BLOCK
 """Working pixels from the nearest block beyond which nothing is said."""
 
@@ -30,7 +31,10 @@ def error_grid(transform: Transform, fixed: View, moving: View, where: Mask) -> 
 
 
 def _spread(blocks: Blocks, fixed: View, transform: Transform) -> Grid:
-    """Take the median of the remaining shifts around each node."""
+    """Take the mean of the remaining shifts around each node, of those that can be trusted.
+
+    The fewer blocks move like their neighbours, the less do these few say.
+    """
     frame, spacing = transform.fixed, BLOCK / 2 * fixed.cell_px
     grid = Grid.covering(frame.width_px, frame.height_px, spacing)
     if len(blocks.centres) == 0:
@@ -39,7 +43,11 @@ def _spread(blocks: Blocks, fixed: View, transform: Transform) -> Grid:
     nodes = grid.nodes / fixed.cell_px
     far, near = cKDTree(blocks.centres).query(nodes, count)
     far, near = far.reshape(len(nodes), count), near.reshape(len(nodes), count)
-    left = np.median(np.hypot(*blocks.shifts.T)[near], axis=1)
-    error = SCALE * np.hypot(left, FLOOR_PX) * fixed.cell_px
+    alike = blocks.alike()
+    left = np.hypot(*blocks.shifts.T) * alike
+    share = alike[near].mean(axis=1)
+    mean = left[near].sum(axis=1) / np.maximum(alike[near].sum(axis=1), 1)
+    error = SCALE * np.hypot(mean, FLOOR_PX) / np.maximum(share, LEAST_SHARE) * fixed.cell_px
+    error[share == 0] = np.nan
     error[far[:, 0] > FARTHEST] = np.nan
     return Grid(error.reshape(grid.values.shape).astype(np.float32), spacing)
