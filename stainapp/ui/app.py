@@ -123,7 +123,7 @@ class App(QObject):
         store = default_store()
         self.virtual = VirtualStain(store, self.service, self.view, self)
         self.virtual.device = usable_device(settings.device)
-        self.reference = Reference(self.background, options.registrar, self.view, self)
+        self.reference = Reference(options.registrar, self.view, self)
         self.regions = RegionEditor(self)
         self.hand = RegionHand(self.regions, self)
         remembers = options.screenshot is None  # a picture leaves the user's own work alone

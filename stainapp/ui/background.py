@@ -44,10 +44,10 @@ class Background(QObject):
         """
         self._pool.submit(self._work, work, done, failed)
 
-    def close(self) -> None:
-        """Drop what has not begun and wait for what has."""
+    def close(self, *, finish: bool = False) -> None:
+        """Drop what has not begun, unless all is to be finished, and wait for what has."""
         self._closed = True
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._pool.shutdown(wait=True, cancel_futures=not finish)
 
     def _work(
         self, work: Callable[[], Any], done: Callable[[Any], None], failed: Callable[[str], None]

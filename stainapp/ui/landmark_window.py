@@ -20,7 +20,6 @@ from PySide6.QtWidgets import (
 from stainapp.registration import kept
 from stainapp.registration.landmark_file import read_pairs, write_pairs, write_points
 from stainapp.registration.pairs import SIDES, Pair, Pairs, Place, Side, other, points_of
-from stainapp.ui.background import Background
 from stainapp.ui.landmark_hand import LandmarkHand
 from stainapp.ui.landmark_layer import LandmarkLayer, marks_of
 from stainapp.ui.landmark_set import LandmarkSet
@@ -51,7 +50,6 @@ class LandmarkWindow(QWidget):
     def __init__(
         self,
         reference: Reference,
-        background: Background,
         actions: Mapping[str, QAction],
         parent: QWidget | None = None,
     ) -> None:
@@ -59,14 +57,13 @@ class LandmarkWindow(QWidget):
 
         Args:
             reference: whose slides are read for as long as the window is open.
-            background: where landmarks are read and written.
             actions: of the main window, for the buttons of notices.
             parent: the window that this one stays above.
         """
         super().__init__(parent, Qt.WindowType.Window)
         assert reference.fixed is not None
         assert reference.moving is not None
-        self._reference, self._background = reference, background
+        self._reference, self._background = reference, reference.background
         self._slides = {"fixed": reference.fixed, "moving": reference.moving}
         self._path = kept.landmarks_path(
             *(slide.reader.info.identity for slide in self._slides.values())
@@ -90,6 +87,7 @@ class LandmarkWindow(QWidget):
         self.alone = QPushButton("Use these alone", self)
         self.mirrored = QCheckBox("The right slide lies upside down", self)
         self.together = QCheckBox("Move both together", self)
+        self.together.setEnabled(False)
         self.undo, self.redo, self.remove = (
             QPushButton(words, self) for words in ("Undo", "Redo", "Delete")
         )
@@ -100,7 +98,7 @@ class LandmarkWindow(QWidget):
         self._connect()
         self._show_slides()
         self.resize(1360, 760)
-        background.run(partial(read_pairs, self._path), self._on_read, self._say)
+        self._background.run(partial(read_pairs, self._path), self._on_read, self._say)
 
     # Qt's
 

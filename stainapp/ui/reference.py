@@ -45,19 +45,19 @@ class Reference(QObject):
     """The moving slide or the open one closes next: whoever reads from it must stop now."""
 
     def __init__(
-        self,
-        background: Background,
-        registrar: Registrar,
-        view: ShowsReference,
-        parent: QObject | None = None,
+        self, registrar: Registrar, view: ShowsReference, parent: QObject | None = None
     ) -> None:
         super().__init__(parent)
-        self._background = background
+        self.background = Background(self)
+        """Reads and writes, in order, all that is kept of a pair of slides."""
+        self.last: str | None = None
+        """The address of the open slide's newest reference, shown or not."""
         self._registrar = registrar
         self._laid = LaidSlide(view)
         self._rejected: Transform | None = None
         self._registration: Registration | None = None
-        self._opening = False
+        self._reading = False
+        """Whether a slide or a fresh transform is on its way from the thread."""
         self._ticket = 0
         """Of the newest wish: answers to older ones are dropped."""
 
@@ -92,7 +92,7 @@ class Reference(QObject):
     @property
     def busy(self) -> bool:
         """Whether a reference is being opened or registered."""
-        return self._opening or self._registration is not None
+        return self._reading or self._registration is not None
 
     @property
     def registration(self) -> Registration | None:
@@ -114,8 +114,8 @@ class Reference(QObject):
                 self.register()
             return
         self._let_go()
-        last = slide.note.reference
-        self.news.emit(words.offered(last) if last else None)
+        self.last = slide.note.reference
+        self.news.emit(words.offered(self.last) if self.last else None)
         self.changed.emit()
 
     def open(self, address: str) -> None:
@@ -124,7 +124,7 @@ class Reference(QObject):
             self.failed.emit(words.NO_SLIDE)
             return
         self._stop_work()
-        self._opening = True
+        self._reading = True
         self.news.emit(words.opening(address))
         self._run(
             partial(_load, address, self.fixed.reader.info), self._on_loaded, self._on_not_loaded
@@ -198,7 +198,7 @@ class Reference(QObject):
         self._stop_work()
         self._show(transform)
         self.news.emit(None)
-        self._background.run(partial(transform.write, self._laid.path), _nothing, self.failed.emit)
+        self.background.run(partial(transform.write, self._laid.path), _nothing, self.failed.emit)
 
     def refine(self, fixed: Points, moving: Points) -> None:
         """Correct the transform by landmarks."""
@@ -218,7 +218,7 @@ class Reference(QObject):
     def save_as(self, path: Path) -> None:
         """Write the transform to a file of the user's choice."""
         if self.transform is not None:
-            self._background.run(partial(self.transform.write, path), _nothing, self.failed.emit)
+            self.background.run(partial(self.transform.write, path), _nothing, self.failed.emit)
 
     def reject(self) -> None:
         """Take the reference off the slide and forget where it lay."""
@@ -228,7 +228,7 @@ class Reference(QObject):
         self._rejected = self.transform
         self._laid.take_off()
         forget = partial(self._laid.path.unlink, missing_ok=True)
-        self._background.run(forget, _nothing, self.failed.emit)
+        self.background.run(forget, _nothing, self.failed.emit)
         self.news.emit(words.REJECTED)
         self.changed.emit()
 
@@ -244,11 +244,12 @@ class Reference(QObject):
         )
 
     def close(self) -> None:
-        """End what is being done and close the moving slide."""
+        """End what is being done, write what is to be kept, and close the moving slide."""
         if self._registration is not None:
             self._registration.close()
         self._stop_work()
         self.leaving.emit()
+        self.background.close(finish=True)
         self._let_go()
 
     # parts
@@ -259,7 +260,7 @@ class Reference(QObject):
         """Work in the background; of several wishes in a row, the last one is answered."""
         self._ticket += 1
         ticket = self._ticket
-        self._background.run(
+        self.background.run(
             work,
             lambda found: done(found, ticket),
             lambda sentence: failed(sentence) if ticket == self._ticket else None,
@@ -267,7 +268,7 @@ class Reference(QObject):
 
     def _stop_work(self) -> None:
         self._ticket += 1
-        self._opening = False
+        self._reading = False
         if self._registration is not None:
             self._registration.cancel()
             self._registration = None
@@ -276,10 +277,10 @@ class Reference(QObject):
         if ticket != self._ticket:
             loaded.slide.reader.close()
             return
-        self._opening = False
+        self._reading = False
         self.leaving.emit()
         self._let_go()
-        self._laid.moving = loaded.slide
+        self._laid.moving, self.last = loaded.slide, loaded.slide.address
         self.chosen.emit(loaded.slide.address)
         if loaded.complaint:
             self.failed.emit(loaded.complaint)
@@ -293,7 +294,7 @@ class Reference(QObject):
             self.register()
 
     def _on_not_loaded(self, sentence: str) -> None:
-        self._opening = False
+        self._reading = False
         self.news.emit(None)
         self.changed.emit()
         self.failed.emit(sentence)
@@ -303,18 +304,19 @@ class Reference(QObject):
             self.news.emit(words.registering(self.moving.name, phase, share))
 
     def _on_registered(self) -> None:
-        self._registration = None
+        self._registration, self._reading = None, True
         self._run(
             partial(Transform.read, self._laid.path), self._on_result, self._on_not_registered
         )
 
     def _on_result(self, transform: Transform, ticket: int) -> None:
         if ticket == self._ticket:
+            self._reading = False
             self._show(transform)
             self.news.emit(words.registered(transform, self._laid.mpp))
 
     def _on_not_registered(self, sentence: str) -> None:
-        self._registration = None
+        self._registration, self._reading = None, False
         self.news.emit(words.refused(sentence))
         self.changed.emit()
 

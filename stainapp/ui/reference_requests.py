@@ -7,7 +7,6 @@ from pathlib import Path
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QFileDialog
 
-from stainapp.ui.background import Background
 from stainapp.ui.landmark_window import LandmarkWindow
 from stainapp.ui.main_window import MainWindow
 from stainapp.ui.open_dialog import OpenDialog
@@ -43,13 +42,11 @@ class ReferenceRequests(QObject):
         self,
         window: MainWindow,
         reference: Reference,
-        background: Background,
         dialogs: OpenDialog,
     ) -> None:
         super().__init__(window)
         self._window = window
         self._reference = reference
-        self._background = background
         self._dialogs = dialogs
         self.landmarks: LandmarkWindow | None = None
         self.asks_scale = True
@@ -91,10 +88,9 @@ class ReferenceRequests(QObject):
         reference = self._reference
         placed, there = reference.transform is not None, reference.moving is not None
         working = reference.busy
-        fixed = reference.fixed
         for name, on in (
             (CANCEL, working),
-            (LAST, not there and fixed is not None and fixed.note.reference is not None),
+            (LAST, not there and reference.last is not None),
             ("remove-reference", there),
             (AGAIN, there and not working),
             (REJECT, placed),
@@ -118,9 +114,8 @@ class ReferenceRequests(QObject):
         self._reference.open(address)
 
     def _open_last(self) -> None:
-        fixed = self._reference.fixed
-        if fixed is not None and fixed.note.reference:
-            self._reference.open(fixed.note.reference)
+        if self._reference.last is not None:
+            self._reference.open(self._reference.last)
 
     def _ask_scale(self, slide: OpenedSlide) -> None:
         if not self.asks_scale:
@@ -141,9 +136,7 @@ class ReferenceRequests(QObject):
             self._window.messages.say(NO_REFERENCE)
             return
         if self.landmarks is None:
-            self.landmarks = LandmarkWindow(
-                reference, self._background, self._window.actions_by_name, self._window
-            )
+            self.landmarks = LandmarkWindow(reference, self._window.actions_by_name, self._window)
             self.landmarks.closed.connect(self._on_landmarks_closed)
             self.landmarks.failed.connect(self._window.messages.say)
         self.landmarks.show()

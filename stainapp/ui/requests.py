@@ -49,7 +49,7 @@ class Requests(QObject):
         self.slide = SlideRequests(window, current, background, self.dialogs)
         self.stain = StainRequests(window, current, virtual, background, self.dialogs)
         self.regions = RegionRequests(window, current, editor, hand, background, self.dialogs)
-        self.reference = ReferenceRequests(window, reference, background, self.dialogs)
+        self.reference = ReferenceRequests(window, reference, self.dialogs)
         self._answers: dict[str, Callable[[], object]] = {
             **self.slide.answers,
             **self.stain.answers,

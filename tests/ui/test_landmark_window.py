@@ -321,6 +321,17 @@ def test_both_slides_move_together_through_the_transform(
     assert fixed.camera.rotation == pytest.approx(0, abs=1e-6)
 
 
+def test_slides_that_are_registered_move_together_from_the_beginning(
+    app: App, pair: MovedPair, qtbot: QtBot
+) -> None:
+    app.reference.use(pair.transform)
+
+    window = opened(app, qtbot)
+
+    assert window.together.isChecked()
+    assert window.views["moving"].viewpoint.camera.rotation == pytest.approx(330)
+
+
 def test_landmarks_that_contradict_each_other_are_refused_in_their_window(
     app: App, window: LandmarkWindow, pair: MovedPair, qtbot: QtBot
 ) -> None:
