@@ -280,7 +280,7 @@ def with_told(classes: Classes, regions: Iterable[Region]) -> Classes:
         if name and name not in known:
             told = class_colour(region.extra.get("properties", {}), name)
             known[name] = told or made_up(name, known.values())
-    return known
+    return known if len(known) > len(classes) else classes
 
 
 def made_up(name: str, beside: Iterable[Colour] = ()) -> Colour:
