@@ -43,6 +43,8 @@ OVERLAP_PX = 512
 """Overlap is looked for on a raster of this many points a side, laid over the common bounds."""
 FAR_PX = 1e9
 """No slide reaches so far, in level-0 pixels."""
+LIKE_HUE, GOLDEN, HUES_TRIED = 0.06, 0.618034, 24
+"""Hues nearer than this, of a turn, are taken for each other; the step to the next one to try."""
 NUMBERS = {1: "one", 2: "two", 3: "three"}
 TOUCHING_PX = 1e-3
 """Common bounds thinner than this, in level-0 pixels, are neighbours that touch."""
@@ -277,12 +279,18 @@ def with_told(classes: Classes, regions: Iterable[Region]) -> Classes:
         name = region.classification
         if name and name not in known:
             told = class_colour(region.extra.get("properties", {}), name)
-            known[name] = told or made_up(name)
-    return known
+            known[name] = told or made_up(name, known.values())
+    return known if len(known) > len(classes) else classes
 
 
-def made_up(name: str) -> Colour:
+def made_up(name: str, beside: Iterable[Colour] = ()) -> Colour:
+    """Return a colour for a class of this name: always the same, unless others are too like it."""
     hue = zlib.crc32(name.encode("utf-8", "replace")) / 2**32
+    taken = [colorsys.rgb_to_hsv(*(part / 255 for part in colour))[0] for colour in beside]
+    for _ in range(HUES_TRIED):
+        if all(LIKE_HUE <= abs(hue - one) <= 1 - LIKE_HUE for one in taken):
+            break
+        hue = (hue + GOLDEN) % 1.0
     red, green, blue = colorsys.hsv_to_rgb(hue, 0.85, 0.75)
     return round(red * 255), round(green * 255), round(blue * 255)
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from pyqtgraph.util.garbage_collector import GarbageCollector
 from PySide6.QtCore import QObject, QTimer, QtMsgType, qInstallMessageHandler
@@ -277,13 +278,13 @@ class App(QObject):
         self.requests.reference.show_recent(settings.references)
 
     def use_theme(self, theme: str) -> None:
-        self.settings = replace(self.settings, theme=theme)
+        self._set(theme=theme)
         colours = chosen_colours(theme, self._application)
         apply_theme(self._application, colours)
         self.window.recolour(colours)
 
     def use_device(self, device: str) -> None:
-        self.settings = replace(self.settings, device=device)
+        self._set(device=device)
         self.window.status.show_device(device)
         self.virtual.use_device(device)
 
@@ -307,7 +308,16 @@ class App(QObject):
         self.window.status.show_hint("Open a slide with Ctrl+O, or drop one here.")
 
     def _on_reopening(self, wished: bool) -> None:
-        self.settings = replace(self.settings, reopen=wished)
+        self._set(reopen=wished)
+
+    def _set(self, **changes: Any) -> None:
+        """Change settings, and have them on the disk at once."""
+        self.settings = replace(self.settings, **changes)
+        if self.options.screenshot is None:
+            settings = self.settings
+            self.saving.run(
+                lambda: save_settings(settings), lambda _: None, self.window.messages.say
+            )
 
     def _show_recent(self) -> None:
         recent = self.settings.recent
@@ -322,7 +332,7 @@ class App(QObject):
         self.window.status.show_hint(f"Opening {Path(address).name}…")
 
     def _on_opened(self, slide: OpenedSlide) -> None:
-        self.settings = with_recent(self.settings, slide.address)
+        self._set(recent=with_recent(self.settings, slide.address).recent)
         self._show_recent()
         self.window.show_slide(slide)
         self.virtual.show_slide(slide)

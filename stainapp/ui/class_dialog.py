@@ -163,7 +163,9 @@ class ClassDialog(QDialog):
         classes = self._editor.regions.classes
         names = (NEW, *(f"{NEW} {number}" for number in range(2, len(classes) + 3)))
         name = next(name for name in names if name not in classes)
-        self._editor.set_classes({**classes, name: made_up(name)}, "Add class", {})
+        self._editor.set_classes(
+            {**classes, name: made_up(name, classes.values())}, "Add class", {}
+        )
         self.choose(name)
         self._rename()
 

@@ -1,13 +1,14 @@
 """Thousands of outlines as a few paths that are quick to paint: one for each colour and cell.
 
 The slide is parted into cells, and a region belongs to the cell of its centre. A path is made when
-its cell is first seen, without the corners that fall together on the screen, and is kept until
-one of its regions changes or the view comes closer or goes farther by a factor of two.
+its cell is first seen, without the corners that fall together on the screen, and another one each
+time the view comes closer or goes farther by a factor of two. All are kept until a region changes.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import floor, log2
+from operator import is_
 from typing import TypeAlias
 
 import numpy as np
@@ -65,7 +66,7 @@ class RegionBatches:
         self._left_out: frozenset[str] = frozenset()
         self._members: dict[Key, list[Region]] = {}
         self._boxes: dict[Key, tuple[float, ...]] = {}
-        self._made: dict[Key, tuple[float, tuple[int, ...], Batch]] = {}
+        self._made: dict[Key, dict[float, Batch]] = {}
         self._outlines: dict[str, _Outline] = {}
 
     def show(
@@ -86,9 +87,13 @@ class RegionBatches:
             if region.id not in left_out:
                 key = (cell, colours[region.id], region.id in selected)
                 members.setdefault(key, []).append(place)
+        before = self._members
         self._members = {key: [index.regions[p] for p in places] for key, places in members.items()}
         self._boxes = {key: _around(index.boxes[places]) for key, places in members.items()}
-        self._made = {key: made for key, made in self._made.items() if key in members}
+        self._made = {
+            key: self._made.get(key, {}) if _same(before.get(key), now) else {}
+            for key, now in self._members.items()
+        }
 
     def within(self, rect: Rect, pixel: float) -> Iterator[Batch]:
         """Yield the batches that a rectangle meets, the selected last.
@@ -108,17 +113,15 @@ class RegionBatches:
             yield self._batch(key, step)
 
     def _batch(self, key: Key, step: float) -> Batch:
-        members = self._members[key]
-        same = tuple(map(id, members))
-        known = self._made.get(key)
-        if known is None or known[:2] != (step, same):
+        made = self._made[key]
+        if step not in made:
             _, colour, selected = key
+            members = self._members[key]
             lines = [self._outline(r) for r in members if r.shape != "points"]
             dots = [point for r in members if r.shape == "points" for point in r.points]
             points = np.array(dots, np.float64).reshape(-1, 2)
-            batch = Batch(colour, selected, _path(lines, step), points)
-            known = self._made[key] = (step, same, batch)
-        return known[2]
+            made[step] = Batch(colour, selected, _path(lines, step), points)
+        return made[step]
 
     def _outline(self, region: Region) -> _Outline:
         known = self._outlines.get(region.id)
@@ -144,6 +147,11 @@ class RegionBatches:
         return cells
 
 
+def _same(before: list[Region] | None, now: list[Region]) -> bool:
+    """Whether the very same regions are in both."""
+    return before is not None and len(before) == len(now) and all(map(is_, before, now))
+
+
 def _selected(key: Key) -> bool:
     return key[2]
 
@@ -167,4 +175,5 @@ def _path(outlines: Iterable[_Outline], step: float) -> QPainterPath:
     connected = np.ones(len(corners), np.uint8)
     connected[ends] = 0
     x, y = corners[kept].T.copy()
-    return arrayToQPath(x, y, connected[kept], finiteCheck=False)
+    path: QPainterPath = arrayToQPath(x, y, connected[kept], finiteCheck=False)
+    return path

@@ -107,12 +107,12 @@ class RegionKeeper(QObject):
             self._saving.append(self._journal, lambda: [record])
 
     def _on_taken_up(self, identity: str, found: TakenUp) -> None:
-        for sentence in found.warnings:
-            self.failed.emit(sentence)
         if identity != self._identity or self._editor.ready:
             if found.journal is not None:  # another slide was opened meanwhile
                 self._close(found.journal)
             return
+        for sentence in found.warnings:
+            self.failed.emit(sentence)
         self._journal = found.journal
         self._editor.show(found.history, may_change=found.journal is not None)
 

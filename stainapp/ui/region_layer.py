@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import hypot
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen, QPolygonF, QTransform
 from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
@@ -26,6 +28,8 @@ INK = QColor(255, 255, 255)
 HAIRLINE_PX, LINE_PX, SELECTED_LINE_PX = 1.0, 1.8, 3.0
 MANY_REGIONS, MANY_POINTS = 40, 500
 """More regions in view, or points in one, are drawn thin: wide lines take Qt ten times as long."""
+MANY_TWICE = 400
+"""With more regions in view each line is a single hairline."""
 FAR_CELLS, NEAR_CELLS = 4, 14
 NEAR_SHARE = 0.4
 """With less than this share of the regions in view, small cells are painted."""
@@ -33,6 +37,8 @@ HALO_PX = 1.6
 """By how much the halo is wider than the line, on both sides together."""
 HANDLE_PX = 4.0
 """Half the side of a handle."""
+Dots: TypeAlias = NDArray[np.float64]
+"""(N, 2): points in level-0 pixels."""
 DOT_PX, SMALL_DOT_PX = 9.0, 5.0
 NEW_LINE = QColor(255, 215, 0)
 LABEL_GAP_PX = 10.0
@@ -137,8 +143,7 @@ class RegionLayer(QGraphicsItem):
         crowded = len(places) > MANY_REGIONS
         regions: list[Region] = []
         if crowded:
-            near = len(places) < NEAR_SHARE * len(picture.index.regions)
-            self._paint_crowd(painter, world, seen, pixel, own, near=near)
+            self._paint_crowd(painter, world, seen, pixel, own, crowd=len(places))
         else:
             regions = [r for r in (picture.index.regions[p] for p in places) if r.id not in own]
         regions.sort(key=lambda region: region.id in picture.selected)
@@ -173,14 +178,21 @@ class RegionLayer(QGraphicsItem):
         pixel: float,
         left_out: frozenset[str],
         *,
-        near: bool,
+        crowd: int,
     ) -> None:
         """Paint many at once, in hairlines, from large cells or from small ones."""
         picture = self._picture
+        near = crowd < NEAR_SHARE * len(picture.index.regions)
         batches = self._near if near else self._far
         batches.show(picture.index, self._all_colours(), picture.selected, left_out)
+        dots: dict[tuple[Colour, bool], list[Dots]] = {}
         for batch in batches.within(seen, pixel):
-            _paint_batch(painter, world, batch, pixel)
+            _paint_batch(painter, batch, pixel, twice=crowd <= MANY_TWICE)
+            if len(batch.points):
+                dots.setdefault((batch.colour, batch.selected), []).append(batch.points)
+        for (colour, selected), points in dots.items():
+            width_px = SMALL_DOT_PX + 3 * selected
+            _paint_dots(painter, world, np.concatenate(points), QColor(*colour), width_px)
 
     def _all_colours(self) -> Mapping[str, Colour]:
         picture = self._picture
@@ -194,7 +206,7 @@ class RegionLayer(QGraphicsItem):
         return colour_of(region, self._picture.classes)
 
 
-def _paint_batch(painter: QPainter, world: QTransform, batch: Batch, pixel: float) -> None:
+def _paint_batch(painter: QPainter, batch: Batch, pixel: float, *, twice: bool) -> None:
     colour = QColor(*batch.colour)
     if batch.selected:  # wide lines would take ten times as long
         shift = 1.2 * HAIRLINE_PX * pixel
@@ -203,11 +215,11 @@ def _paint_batch(painter: QPainter, world: QTransform, batch: Batch, pixel: floa
             painter.setPen(_pen(colour, HAIRLINE_PX))
             painter.drawPath(batch.path)
             painter.translate(-dx, -dy)
+    elif twice:
+        _stroke_thinly(painter, batch.path, colour, pixel)
     else:
         painter.setPen(_pen(colour, HAIRLINE_PX))
         painter.drawPath(batch.path)
-    if len(batch.points):
-        _paint_dots(painter, world, batch.points, colour, SMALL_DOT_PX + 3 * batch.selected)
 
 
 def _stroke(painter: QPainter, path: QPainterPath, pens: Iterable[QPen]) -> None:
@@ -226,7 +238,7 @@ def _stroke_thinly(painter: QPainter, path: QPainterPath, colour: QColor, pixel:
 
 
 def _paint_dots(
-    painter: QPainter, world: QTransform, dots: np.ndarray, colour: QColor, width_px: float
+    painter: QPainter, world: QTransform, dots: Dots, colour: QColor, width_px: float
 ) -> None:
     """Draw points as discs of the same size at every zoom."""
     matrix = np.array([[world.m11(), world.m12()], [world.m21(), world.m22()]])

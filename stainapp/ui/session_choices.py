@@ -1,5 +1,6 @@
 """The choices of the window that a session remembers, and what tells that one was made."""
 
+from collections.abc import Callable
 from typing import Any
 
 from PySide6.QtCore import QEvent, QObject
@@ -43,7 +44,9 @@ class SessionChoices(QObject):
             Choice("curtain", lambda: view.curtain, view.set_curtain),
             Choice("camera", self._camera, self._look, on_slide=True),
             Choice("strength", window.stains.strength.value, window.stains.strength.set_value),
-            Choice("virtual", lambda: view.virtual_visible, window.action("virtual").setChecked),
+            Choice("virtual", lambda: view.virtual_visible, self._switch("virtual")),
+            Choice("minimap", window.action("minimap").isChecked, self._switch("minimap")),
+            Choice("scale-bar", window.action("scale-bar").isChecked, self._switch("scale-bar")),
             Choice("regions", lambda: editor.visible, editor.set_visible),
             Choice("selected", lambda: list(editor.selected), self._select, on_slide=True),
             Choice("model", self._model, self._start_model, on_slide=True),
@@ -62,13 +65,23 @@ class SessionChoices(QObject):
         window.view.curtain_moved.connect(note)
         window.fade.valueChanged.connect(note)
         window.stains.strength.changed.connect(note)
-        for name in ("virtual", *LAYOUTS):
+        for name in ("virtual", "minimap", "scale-bar", *LAYOUTS):
             window.action(name).toggled.connect(note)
         self._current.noted.connect(note)
         self._virtual.shown.connect(note)
         self._editor.selection_changed.connect(note)
         self._editor.visibility_changed.connect(note)
         self._editor.shown.connect(self._on_regions)
+
+    def _switch(self, name: str) -> Callable[[bool], None]:
+        """Return what sets a switch of the menu, as a click on it would."""
+
+        def switch(on: bool) -> None:
+            action = self._window.action(name)
+            if action.isChecked() != bool(on):
+                action.trigger()
+
+        return switch
 
     def _slide(self) -> dict[str, Any] | None:
         slide = self._current.slide

@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("QT_QPA_UPDATE_IDLE_TIME", "0")
@@ -66,7 +67,7 @@ def made(slide: SlideReader, count: int) -> Document:
 def one(slide: SlideReader, chance: random.Random, names: list[str], number: int) -> Region:
     x, y = chance.uniform(0, slide.info.width_px), chance.uniform(0, slide.info.height_px)
     radius = chance.uniform(10, 60)
-    said = {"name": f"Region {number + 1}", "classification": chance.choice(names)}
+    said: dict[str, Any] = {"name": f"Region {number + 1}", "classification": chance.choice(names)}
     kind = chance.random()
     if kind < 0.1:
         return Region.ellipse(x, y, 2 * radius, radius, **said)
@@ -149,6 +150,10 @@ def changes(document: Document) -> list[Figure]:
     x, y = middle.bounds.centre
     order = iter(range(10**6))
 
+    def select_all() -> None:
+        editor.select(())
+        editor.select(region.id for region in document.regions)
+
     def by(column: int) -> Callable[[], None]:
         return lambda: panel.regions.sort(column, panel_order(next(order)))
 
@@ -158,10 +163,7 @@ def changes(document: Document) -> list[Figure]:
         "filter": lambda: panel.filter.setText(f"tumour {next(order) % 10}"),
         "move one": lambda: editor.put([middle.moved(next(order) + 1, 1)], "Move"),
         "undo": editor.undo,
-        "select all": lambda: (
-            editor.select(()),
-            editor.select(region.id for region in document.regions),
-        ),
+        "select all": select_all,
         "find what is under the pointer": lambda: hand.cursor(Touch(x, y, 4.0)),
     }
     figures = []

@@ -30,6 +30,7 @@ def state(app: App) -> dict[str, Any]:
     return {
         "camera": [camera.x, camera.y, camera.zoom, camera.rotation],
         "layout": app.window.layout_name,
+        "minimap": app.window.action("minimap").isChecked(),
         "strength": app.window.stains.strength.value(),
         "model": app.virtual.entry.found.card.id if app.virtual.entry else "",
         "regions": [[r.id, r.shape, r.name, r.polygons] for r in app.regions.regions.regions],
@@ -58,6 +59,7 @@ def work(app: App) -> None:
     editor.select([first.id])
     app.window.show_layout("curtain")
     app.window.stains.strength.set_value(0.6)
+    app.window.action("minimap").trigger()
     app.requests.stain.start_model("macenko")
     app.view.go_to(700, 900)
     app.view.zoom_by(1.5)

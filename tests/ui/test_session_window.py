@@ -18,7 +18,7 @@ from PySide6.QtWidgets import QFileDialog, QMessageBox
 from pytestqt.qtbot import QtBot
 
 from stainapp.session.regions import Region
-from stainapp.settings import Settings, home
+from stainapp.settings import Settings, home, load_settings
 from stainapp.ui.app import App, ViewOptions
 from tests.ui.killed_window import state
 
@@ -209,6 +209,32 @@ def test_a_picture_leaves_the_user_s_session_alone(
     picture.window.deleteLater()
 
     assert {p: p.read_bytes() for p in home().rglob("*") if p.is_file()} == before
+
+
+def test_a_slide_left_and_opened_again_at_once_has_its_regions(
+    window: Open, qtbot: QtBot, slide: Path, tmp_path: Path
+) -> None:
+    app = window(str(slide))
+    region = draw(app)
+    other = drawn(tmp_path / "other.tif", 90)
+
+    for path in (other, slide, other, slide):
+        with qtbot.waitSignal(app.current.opened, timeout=WAIT_MS):
+            app.current.open(str(path))
+    qtbot.waitUntil(lambda: app.regions.ready, timeout=WAIT_MS)
+
+    assert app.regions.regions.regions == (region,)
+    assert app.window.messages.messages == ()
+
+
+def test_a_setting_is_on_the_disk_before_the_window_closes(
+    window: Open, qtbot: QtBot, slide: Path
+) -> None:
+    app = window(str(slide))
+
+    app.window.action("theme-dark").trigger()
+    qtbot.waitUntil(lambda: load_settings().theme == "dark", timeout=WAIT_MS)
+    app.use_theme("light")
 
 
 def test_saved_is_said_when_it_is(window: Open, qtbot: QtBot, slide: Path) -> None:
