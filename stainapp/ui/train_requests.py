@@ -86,7 +86,7 @@ class TrainRequests(QObject):
 
     def on_regions(self) -> None:
         """Open the dialog, and ask in it for a training on the regions of the open slide."""
-        if not self._editor.regions.regions:
+        if not self._editor.regions.areas:
             self._say("Draw regions to learn from first: R draws a rectangle, P a polygon.")
         else:
             self._with_dialog(TrainDialog.ask_for_regions)
