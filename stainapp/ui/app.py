@@ -376,7 +376,7 @@ class App(QObject):
 
     def _on_reference_chosen(self, address: str) -> None:
         self.current.set_reference(address)
-        self.settings = with_reference(self.settings, address)
+        self._set(references=with_reference(self.settings, address).references)
         self.requests.reference.show_recent(self.settings.references)
 
     def _on_failed(self, sentence: str) -> None:

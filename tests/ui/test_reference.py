@@ -185,7 +185,7 @@ def test_what_was_registered_once_is_there_at_once_the_next_time(
     assert again.reference.registration is None
     assert again.reference.transform is not None
     assert again.reference.transform.digest == pair.transform.digest
-    assert load_settings().references == (str(pair.moving),)
+    until(qtbot, lambda: load_settings().references == (str(pair.moving),))
 
 
 def test_where_nothing_credible_was_found_the_sentence_leads_to_landmarks(
