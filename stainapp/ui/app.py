@@ -25,6 +25,7 @@ from stainapp.settings import (
 )
 from stainapp.slides.reader import SlideReader
 from stainapp.ui.background import Background
+from stainapp.ui.compare_requests import CompareRequests
 from stainapp.ui.current_slide import CurrentSlide
 from stainapp.ui.main_window import MainWindow
 from stainapp.ui.model_list import Entry
@@ -144,6 +145,10 @@ class App(QObject):
             self.train,
             self.reference,
         )
+        self.compare = CompareRequests(
+            self.window, self.current, self.virtual, self.reference, self.regions, store
+        )
+        self.requests.add(self.compare.answers)
         self.requests.reference.asks_scale = options.screenshot is None
         self.sessions = SessionRequests(
             self.window,
@@ -184,6 +189,7 @@ class App(QObject):
         self._remember()
         self.session.end()
         self.requests.close()
+        self.compare.close()
         self.train.close()
         self.service.close()
         self.view.close_feeds()

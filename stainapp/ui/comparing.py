@@ -1,8 +1,10 @@
 """Compares slides off the GUI thread, and tells how far it is."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 from PySide6.QtCore import QObject, Signal
 
@@ -15,12 +17,15 @@ from stainapp.session.regions import Region
 from stainapp.ui.background import Background
 from stainapp.ui.report_pdf import PdfThread
 
+OpenPair: TypeAlias = Callable[[ExitStack, CancelToken], Pair]
+"""Opens both sides on the thread, and leaves to the stack what to close."""
+
 
 @dataclass(frozen=True, slots=True)
 class CompareRequest:
-    """All that a comparison needs. The readers stay open until it is done or stopped."""
+    """All that a comparison needs."""
 
-    pair: Pair
+    open: OpenPair
     regions: tuple[Region, ...]
     mpp: float | None = None
     """Micrometres per pixel; None for the finest that both sides have."""
@@ -47,14 +52,15 @@ class Comparing(QObject):
         token = self._token = CancelToken()
 
         def work() -> Comparison:
-            return compare(
-                request.pair,
-                request.regions,
-                mpp=request.mpp,
-                instruments=request.instruments,
-                token=token,
-                progress=self.progressed.emit,
-            )
+            with ExitStack() as opened:
+                return compare(
+                    request.open(opened, token),
+                    request.regions,
+                    mpp=request.mpp,
+                    instruments=request.instruments,
+                    token=token,
+                    progress=self.progressed.emit,
+                )
 
         def done(found: Comparison) -> None:
             if not token.cancelled:
@@ -83,7 +89,9 @@ class Comparing(QObject):
         def work() -> tuple[Path, ...]:
             files = ReportFiles(page)
             files.make_room(inputs)
-            report = files.write(request.pair, found, request.instruments, self._token)
+            with ExitStack() as opened:
+                pair = request.open(opened, self._token)
+                report = files.write(pair, found, request.instruments, self._token)
             if pdf:
                 files.written.append(PdfThread(report, files.pdf).written())
             return tuple(files.written)

@@ -20,7 +20,7 @@ from stainapp.session.regions import Region
 from stainapp.slides.reader import RgbImage
 from stainapp.ui.compare_panel import ComparePanel
 from stainapp.ui.compare_table import ERROR, REGION, CompareTable
-from stainapp.ui.comparing import CompareRequest, Comparing
+from stainapp.ui.comparing import CompareRequest, Comparing, OpenPair
 from tests.compare.readers import ArraySlide, noise, side
 from tests.compare.test_comparison import Blind
 
@@ -129,11 +129,15 @@ def test_figures_come_from_another_thread_with_progress_on_the_way(
     comparing.progressed.connect(lambda *at: told.append(at))
 
     with qtbot.waitSignal(comparing.finished) as finished:
-        comparing.start(CompareRequest(noisy_pair(), REGIONS, instruments=SEEN))
+        comparing.start(CompareRequest(opens(noisy_pair()), REGIONS, instruments=SEEN))
 
     assert finished.args is not None
     assert finished.args[0].as_csv() == found.as_csv()
     assert told[-1][0] == told[-1][1]
+
+
+def opens(pair: Pair) -> OpenPair:
+    return lambda _stack, _token: pair
 
 
 class Held(ArraySlide):
@@ -154,11 +158,11 @@ def test_a_new_request_stops_the_one_before(comparing: Comparing, qtbot: QtBot) 
     slow = replace(noisy_pair(), other=side(held))
     ended: list[Comparison] = []
     comparing.finished.connect(ended.append)
-    comparing.start(CompareRequest(slow, REGIONS, instruments=SEEN))
+    comparing.start(CompareRequest(opens(slow), REGIONS, instruments=SEEN))
     assert held.asked.wait(30)
 
     with qtbot.waitSignal(comparing.finished):
-        comparing.start(CompareRequest(noisy_pair(), REGIONS[:3], instruments=SEEN))
+        comparing.start(CompareRequest(opens(noisy_pair()), REGIONS[:3], instruments=SEEN))
         held.let_go.set()
 
     assert [len(one.places) for one in ended] == [3]
@@ -173,7 +177,7 @@ def test_what_goes_wrong_is_said_and_the_figures_stay(
     comparing.failed.connect(panel.show_failed)
 
     with qtbot.waitSignal(comparing.failed):
-        comparing.start(CompareRequest(noisy_pair(), (), instruments=SEEN))
+        comparing.start(CompareRequest(opens(noisy_pair()), (), instruments=SEEN))
 
     assert "No region" in panel.words.text()
     assert panel.figures.rowCount() == 1 + len(REGIONS)
@@ -185,7 +189,7 @@ def test_the_report_of_what_was_compared_is_written(
     with qtbot.waitSignal(comparing.failed):
         comparing.report(tmp_path / "early.html", pdf=False)
     with qtbot.waitSignal(comparing.finished):
-        comparing.start(CompareRequest(noisy_pair(), REGIONS, instruments=SEEN))
+        comparing.start(CompareRequest(opens(noisy_pair()), REGIONS, instruments=SEEN))
 
     with qtbot.waitSignal(comparing.reported, timeout=30_000) as reported:
         comparing.report(tmp_path / "report.html", pdf=True)
