@@ -100,8 +100,8 @@ class CompareRequests(QObject):
             other=slide.address,
             transform=str(self._reference.path) if laid else None,
             model=entry.found.card.id if entry else None,
-            reference_mpp=truth.note.mpp,
-            other_mpp=slide.note.mpp,
+            reference_mpp=truth.reader.info.mpp,
+            other_mpp=slide.reader.info.mpp,
             device=self._virtual.device,
         )
 
