@@ -105,7 +105,7 @@ def _check(args: argparse.Namespace) -> int:
         print(f"{part.split:<12}{part.stain:<8}{part.name}")
     tiles = found.tiles
     print(f"Room for {tiles['train']} tiles to learn from and {tiles['validation']} to judge by.")
-    if tiles["far_off"]:
+    if "far_off" in tiles:
         print(f"{tiles['far_off']} tiles are left out: their pairs are not registered well enough.")
     print(_in_words(found.estimate))
     return DONE

@@ -84,7 +84,9 @@ def check(setting: Setting) -> Checked:
     method = build_method(setting)
     with closing(open_tiles(recipe, device=setting.device)) as data:
         tiles = {split: data.count_tiles(split) for split in ("train", "validation")}
-        tiles["far_off"] = data.count_far_off()
+        lost = data.count_far_off()
+        if lost:
+            tiles["far_off"] = lost
         return Checked(tiles, _split(recipe, data), _estimate(setting, method, data))
 
 
