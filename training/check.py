@@ -65,6 +65,7 @@ class Checked:
     """A recipe that will do."""
 
     tiles: dict[str, int]
+    """"train" and "validation"; "far_off" where some are left out, as their pairs do not meet."""
     split: list[Part]
     estimate: Estimate
 
