@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import SimpleITK as sitk  # noqa: N813 - its own custom
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter, map_coordinates
+from scipy.ndimage import distance_transform_edt, gaussian_filter, map_coordinates
 
 from stainapp.registration.view import Density, averaged, normalised
 
@@ -24,6 +24,9 @@ FIELD_PX, UPDATE_PX = 1.5, 1.0
 NORMALISED_OVER_PX = 12.0
 """Window of the local normalisation, in pixels of the view."""
 STEEPEST = 0.6
+"""Change of the displacement from a pixel to the next; from 1 on it folds."""
+MOST_ROUNDS = 24
+"""Of smoothing: the last is over a hundred pixels."""
 
 
 def deformation(
@@ -60,12 +63,16 @@ def composed(outer: Field, inner: Field) -> Field:
 def unfolded(field: Field) -> Field:
     """Smooth a displacement where it is too steep, and only there, until it can be inverted."""
     sigma = 1.5
-    while (steep := _steep(field)).any():
-        share = np.minimum(1, 3 * gaussian_filter(steep.astype(np.float32), sigma))
+    for _ in range(MOST_ROUNDS):
+        steep = _steep(field)
+        if not steep.any():
+            return field
+        # whole at what is steep, however little of it there is, and less and less around it
+        share = np.exp(-0.5 * (distance_transform_edt(~steep) / sigma) ** 2)
         smooth = np.stack([gaussian_filter(c, sigma, mode="nearest") for c in field])
         field = np.asarray(field + share * (smooth - field), np.float32)
-        sigma *= 1.1
-    return field
+        sigma *= 1.2
+    return np.zeros_like(field)  # nothing that can be followed: the pieces lie as they were laid
 
 
 def _demons(target: Density, source: Density, iterations: int) -> Field:
