@@ -6,9 +6,9 @@ import numpy as np
 
 from stainapp.errors import RecipeError, RegistrationError
 from stainapp.geometry import Rect
-from stainapp.registration.transform import Frame, Transform
+from stainapp.registration.transform import Transform
 from stainapp.registration.warped_slide import WarpedSlide
-from stainapp.slides.reader import SlideInfo, SlideReader
+from stainapp.slides.reader import SlideReader
 from stainapp.slides.tissue import Mask
 
 CACHE_BYTES = 32 << 20
@@ -34,7 +34,7 @@ def in_frame_of(source: SlideReader, moving: SlideReader, path: str) -> WarpedSl
         (transform.fixed, source, "fixed"),
         (transform.moving, moving, "moving"),
     ):
-        if not _is_of(frame, reader.info):
+        if frame.identity != reader.info.identity:
             raise RecipeError(
                 f"{path} has {frame.name} as {role} slide and not {reader.info.path.name}; "
                 "register these two, and name that file."
@@ -68,7 +68,3 @@ def far_off(target: SlideReader, tissue: Mask, area: Rect, most_um: float) -> Ma
     wrong = np.zeros(tissue.shape, bool)
     wrong[rows, columns] = ~(transform.error_px(at) * mpp <= most_um)  # unknown is wrong as well
     return wrong
-
-
-def _is_of(frame: Frame, info: SlideInfo) -> bool:
-    return frame.identity == info.identity

@@ -1,7 +1,7 @@
 """How panes share the pictures of a field: which layers each shows, and what is written over it."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TypeAlias
 
@@ -76,7 +76,7 @@ class Arrangement:
         match self.layout:
             case Layout.SIDE_BY_SIDE:
                 if self.peeking:  # as many panes as without
-                    return ((Picture.REAL,),) * len(self._unpeeked().slots(there))
+                    return ((Picture.REAL,),) * len(replace(self, peeking=False).slots(there))
                 return tuple((one,) for one in seen) + ((),) * (2 - len(seen))
             case Layout.SINGLE:
                 return ((Picture.VIRTUAL if Picture.VIRTUAL in seen else seen[-1],),)
@@ -110,9 +110,6 @@ class Arrangement:
                 pane.set_chips(titles.chips(slot[0]))
             else:
                 pane.set_chips((Chip(none, GROUND),))
-
-    def _unpeeked(self) -> "Arrangement":
-        return Arrangement(self.layout, self.curtain, self.fade, self.hidden)
 
     @staticmethod
     def _for_all(panes: Sequence[Pane], slots: Slots) -> Slots:

@@ -79,8 +79,7 @@ class CompareRequests(QObject):
             self.panel.show_progress(0, 0)
             paths = (asked.reference, asked.other, asked.transform)
             self._inputs = tuple(Path(path) for path in paths if path is not None)
-            names = (Path(asked.reference).name, asked.model or Path(asked.other).name)
-            self._names = names
+            self._names = Path(asked.reference).name, asked.model or Path(asked.other).name
             self.comparing.start(CompareRequest(partial(self._opened, asked), tuple(regions)))
 
     def request(self) -> "PairRequest | None":

@@ -9,6 +9,7 @@ from stainapp.session.slide_place import SlidePlace
 from stainapp.ui.camera import Camera
 from stainapp.ui.current_slide import CurrentSlide
 from stainapp.ui.main_window import LAYOUTS, MainWindow
+from stainapp.ui.picture import Picture
 from stainapp.ui.region_editor import RegionEditor
 from stainapp.ui.stain_requests import StainRequests
 from stainapp.ui.virtual_stain import VirtualStain
@@ -44,7 +45,7 @@ class SessionChoices(QObject):
             Choice("curtain", lambda: view.curtain, view.set_curtain),
             Choice("camera", self._camera, self._look, on_slide=True),
             Choice("strength", window.stains.strength.value, window.stains.strength.set_value),
-            Choice("virtual", lambda: view.virtual_visible, self._switch("virtual")),
+            Choice("virtual", lambda: view.is_visible(Picture.VIRTUAL), self._switch("virtual")),
             Choice("minimap", window.action("minimap").isChecked, self._switch("minimap")),
             Choice("scale-bar", window.action("scale-bar").isChecked, self._switch("scale-bar")),
             Choice("regions", lambda: editor.visible, editor.set_visible),

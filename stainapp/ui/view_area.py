@@ -68,10 +68,6 @@ class ViewArea(QWidget):
         """Whether the picture is whole; see `settled`."""
         return self._settled
 
-    @property
-    def virtual_visible(self) -> bool:
-        return self.is_visible(Picture.VIRTUAL)
-
     def is_visible(self, picture: Picture) -> bool:
         """Whether a picture is to be seen where there is one."""
         return picture not in self._arrangement.hidden

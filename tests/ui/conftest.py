@@ -4,13 +4,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pytest
-import tifffile
 from pytestqt.qtbot import QtBot
 
 from stainapp.settings import Settings
 from stainapp.ui.app import App, ViewOptions
+from tests.ui.fakes import write_plain
 from tests.ui.person import WAIT_MS, Open, Person
 
 SIDE_PX = 3000
@@ -22,16 +21,7 @@ def plain_slides(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     folder = tmp_path_factory.mktemp("slides")
     paths = folder / "one.tif", folder / "two.tif"
     for shade, path in zip((200, 210), paths, strict=True):
-        picture = np.full((SIDE_PX, SIDE_PX, 3), (shade, 150, 190), np.uint8)
-        tifffile.imwrite(
-            path,
-            picture,
-            photometric="rgb",
-            tile=(512, 512),
-            compression="zlib",
-            resolution=(20_000, 20_000),
-            resolutionunit="CENTIMETER",
-        )
+        write_plain(path, shade, SIDE_PX, SIDE_PX)
     return str(paths[0]), str(paths[1])
 
 

@@ -1,10 +1,11 @@
-"""Slides made in memory, for tests of what is painted."""
+"""Slides made in memory, for tests of what is painted, and plain ones on disk."""
 
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event
 
 import numpy as np
+import tifffile
 
 from stainapp.cancel import CancelToken
 from stainapp.errors import SlideError
@@ -83,6 +84,19 @@ class PositionSlide(PlainSlide):
         image[..., 0] = columns[None, :]
         image[..., 1] = rows[:, None]
         return image
+
+
+def write_plain(path: Path, shade: int, width_px: int, height_px: int) -> None:
+    """Write a slide of one colour at 0.5 um/px, which opens in no time."""
+    tifffile.imwrite(
+        path,
+        np.full((height_px, width_px, 3), (shade, 150, 190), np.uint8),
+        photometric="rgb",
+        tile=(512, 512),
+        compression="zlib",
+        resolution=(20_000, 20_000),
+        resolutionunit="CENTIMETER",
+    )
 
 
 def _never(x: int, y: int) -> bool:

@@ -11,15 +11,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-import tifffile
 from PySide6.QtWidgets import QFileDialog, QMessageBox
 from pytestqt.qtbot import QtBot
 
 from stainapp.session.regions import Region
 from stainapp.settings import Settings, home, load_settings
 from stainapp.ui.app import App, ViewOptions
+from tests.ui.fakes import write_plain
 from tests.ui.killed_window import state
 
 WAIT_MS = 120_000
@@ -59,16 +58,7 @@ def slide(tmp_path: Path) -> Path:
 
 def drawn(path: Path, shade: int) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    picture = np.full((1500, 1600, 3), (shade, 150, 190), np.uint8)
-    tifffile.imwrite(
-        path,
-        picture,
-        photometric="rgb",
-        tile=(512, 512),
-        compression="zlib",
-        resolution=(20_000, 20_000),
-        resolutionunit="CENTIMETER",
-    )
+    write_plain(path, shade, 1600, 1500)
     return path
 
 
