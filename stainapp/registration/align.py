@@ -9,7 +9,8 @@ import numpy as np
 from stainapp.cancel import CancelToken
 from stainapp.errors import RegistrationError
 from stainapp.registration.choosing import Placed, Scene, merged, placed_pieces, sampled
-from stainapp.registration.deformation import LEVELS, Field, deformation
+from stainapp.registration.coupled import Field
+from stainapp.registration.deformation import STEPS, deformation
 from stainapp.registration.grid import Grid
 from stainapp.registration.pieces import distance_to, pieces_in
 from stainapp.registration.residuals import error_grid
@@ -66,20 +67,17 @@ def align(
     for name, found in ((fixed.info.path.name, pieces), (moving.info.path.name, _tissue(there))):
         if not len(found):
             raise RegistrationError(f"{name} shows no tissue to lay over another slide.")
-    steps.total = 3 + len(pieces) + len(LEVELS)
+    steps.total = 3 + len(pieces) + STEPS
     phase("finding where the pieces lie")
     placed = merged(scene, placed_pieces(scene, pieces, _only(start), steps.step))
     straight = _straight(fixed.info, moving.info, scene, placed)
 
-    def warped(field: Field) -> Density:
-        moved = here.centres() + np.moveaxis(field, 0, 2).reshape(-1, 2) * here.cell_px
-        return sampled(there, straight.to_moving(moved)).reshape(here.shape)
-
     phase("following how the tissue bends")
-    field = deformation(here.density, warped, steps.step)
-    bent = replace(straight, field=_kept(field, here, straight))
+    laid = sampled(there, straight.to_moving(here.centres())).reshape(here.shape)
+    bend = deformation(here.density, laid, steps.step)
+    bent = replace(straight, field=_kept(bend.field, here, straight))
     phase("estimating the error")
-    error = error_grid(bent, here, there, _tissue(here))
+    error = error_grid(bent, here, there, _tissue(here), bend.apart)
     steps.step()
     return bent.with_error(error)
 

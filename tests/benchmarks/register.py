@@ -1,8 +1,9 @@
 """How near a registration comes to landmarks that people placed, and how long it takes.
 
-Against the best affine map fitted to those very landmarks, and scikit-image's optical flow after
-the same affine start. Real slides without landmarks: seconds, pieces and the expected error; two
-scans of one slide: what is left between them. Seconds are of the processor, all threads together,
+Against the best affine map fitted to those very landmarks, scikit-image's optical flow after the
+same affine start, and what the landmarks themselves can tell: where each is expected by a smooth
+map of all others. Real slides without landmarks: seconds, pieces, the expected error, and how far
+details that match lie apart; two scans of one slide: what is left between them. Seconds are of the processor, all threads together,
 because a shared machine makes others meaningless, and in brackets by the clock.
 
     python tests/benchmarks/register.py [--json] [--quick]
@@ -18,6 +19,7 @@ from itertools import permutations
 from pathlib import Path
 
 import numpy as np
+from scipy.interpolate import RBFInterpolator
 from scipy.ndimage import map_coordinates
 from skimage.registration import optical_flow_tvl1, phase_cross_correlation
 
@@ -31,11 +33,16 @@ from stainapp.registration.view import normalised, view_of
 from stainapp.registration.warped_slide import WarpedSlide
 from stainapp.slides.opening import open_slide
 from stainapp.slides.reader import SlideReader
+from tests.benchmarks.matched_features import field_errors_um
 from tests.benchmarks.measure import DATA, Figure, median, real_slide, run
 
 MOST_SECONDS = 120
 """A minute on two processors."""
 BELOW_AFFINE = 0.6
+STIFFNESS = 1e3
+"""Of the smooth map of the other landmarks: the best of 0 to 1e5 over all pairs."""
+FIELDS = 40
+MOST_UM = 10.0
 COORDINATE_SCALE = 0.1
 """The landmarks' files are at ten times the images' scale."""
 STAINS = {"H&E": "w35-He-les3", "Ki67": "w35-Ki67-7-les3", "CD31": "w35-CD31-3-les3"}
@@ -72,6 +79,7 @@ def landmark_figures(*, quick: bool) -> Iterator[Figure]:
         ours = _median_error(transform.to_moving(pa), pb)
         yield Figure(f"{name}: best affine on them", best, "px")
         yield Figure(f"{name}: ours", ours, "px", BELOW_AFFINE * best)
+        yield Figure(f"{name}: smooth map of the other landmarks", _others_error(pa, pb), "px")
         yield Figure(f"{name}: our estimate", float(np.nanmedian(transform.error_px(pa))), "px")
         yield Figure(f"{name}: optical flow", _median_error(flow.to_moving(pa), pb), "px")
         yield Figure(f"{name}: ours ({clock:.0f} s)", spent, "cpu s", MOST_SECONDS)
@@ -85,10 +93,13 @@ def slide_figures() -> Iterator[Figure]:
             continue
         with closing(open_slide(first, mpp=mpp)) as x, closing(open_slide(second, mpp=mpp)) as y:
             transform, spent, clock = timed(partial(align, x, y))
+            apart = list(field_errors_um(x, WarpedSlide(y, transform, x.info), FIELDS))
         assert transform.error is not None
         expected = float(np.nanmedian(transform.error.values)) * (transform.fixed.mpp or np.nan)
         yield Figure(f"{name}: pieces", len(transform.pieces), "")
         yield Figure(f"{name}: expected error, median", expected, "um")
+        matched = f"{name}: details that match, in {len(apart)} of {FIELDS} fields"
+        yield Figure(matched, float(np.median(apart)) if apart else np.nan, "um", MOST_UM)
         yield Figure(f"{name}: ours ({clock:.0f} s)", spent, "cpu s", MOST_SECONDS)
 
 
@@ -163,6 +174,16 @@ def _landmarks(part: str) -> tuple[Path, Points] | None:
         return None
     points = np.loadtxt(table, delimiter=",", skiprows=1, usecols=(1, 2)) * COORDINATE_SCALE
     return image, np.asarray(points, np.float64)
+
+
+def _others_error(fixed: Points, moving: Points) -> float:
+    """Return the median distance of each landmark from where all others expect it."""
+    expected = [
+        RBFInterpolator(fixed[others], moving[others], smoothing=STIFFNESS)(fixed[[one]])[0]
+        for one in range(len(fixed))
+        for others in [np.arange(len(fixed)) != one]
+    ]
+    return _median_error(np.array(expected), moving)
 
 
 def _median_error(found: Points, wanted: Points) -> float:

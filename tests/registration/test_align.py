@@ -193,3 +193,27 @@ def test_two_scans_of_one_slide_meet_within_a_pixel(data: Path) -> None:
         shifts.append(float(np.hypot(*shift)))
 
     assert np.median(shifts) <= 1.0
+
+
+def test_serial_sections_lie_nearer_at_landmarks_than_the_best_affine_map_lays_them(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()  # at the scale at which the program looks
+    lesion = data / "landmarks" / "lesion3_29-041-Izd2-w35-"
+    here, there = (
+        (Path(f"{lesion}{part}.jpg"), landmarks_of(Path(f"{lesion}{part}.50pc-PS.csv")))
+        for part in ("CD31-3-les3", "He-les3")
+    )
+    affine = np.linalg.lstsq(np.pad(here[1], ((0, 0), (0, 1)), constant_values=1), there[1])[0]
+    best = np.median(np.hypot(*(here[1] @ affine[:2] + affine[2] - there[1]).T))
+
+    transform = align(open_slide(here[0]), open_slide(there[0]))
+
+    away = np.hypot(*(transform.to_moving(here[1]) - there[1]).T)
+    assert np.median(away) < 0.75 * best
+    assert away.mean() / 2 < np.nanmean(transform.error_px(here[1])) < away.mean() * 2
+
+
+def landmarks_of(table: Path) -> Points:
+    """Read landmarks, which the data give at ten times the pictures' scale."""
+    return np.asarray(0.1 * np.loadtxt(table, delimiter=",", skiprows=1, usecols=(1, 2)))
