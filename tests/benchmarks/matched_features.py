@@ -35,9 +35,9 @@ def field_errors_um(
     places = np.argwhere(mask)
     for row, column in np.random.default_rng(seed).permutation(places)[:count]:
         middle = (column + 0.5) * downsample, (row + 0.5) * downsample
-        found = [_details(_field(reader, middle)) for reader in (first, second)]
-        if all(one is not None for one in found):
-            apart = _agreeing(*found)
+        here, there = (_details(_field(reader, middle)) for reader in (first, second))
+        if here is not None and there is not None:
+            apart = _agreeing(here, there)
             if apart is not None:
                 yield float(np.median(apart)) * UM_PER_PX
 

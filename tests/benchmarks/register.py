@@ -3,8 +3,9 @@
 Against the best affine map fitted to those very landmarks, scikit-image's optical flow after the
 same affine start, and what the landmarks themselves can tell: where each is expected by a smooth
 map of all others. Real slides without landmarks: seconds, pieces, the expected error, and how far
-details that match lie apart; two scans of one slide: what is left between them. Seconds are of the processor, all threads together,
-because a shared machine makes others meaningless, and in brackets by the clock.
+details that match lie apart; two scans of one slide: what is left between them. Seconds are of
+the processor, all threads together, because a shared machine makes others meaningless, and in
+brackets by the clock.
 
     python tests/benchmarks/register.py [--json] [--quick]
 """

@@ -23,8 +23,7 @@ def wave(height_px: float) -> Field:
 
 def bent_by(picture: Density, field: Field) -> Density:
     there = np.indices(SHAPE, np.float32) + field[::-1]
-    moved: Density = map_coordinates(picture, there, order=1, mode="nearest")
-    return moved
+    return np.asarray(map_coordinates(picture, there, order=1, mode="nearest"), np.float32)
 
 
 def test_a_bend_is_followed_to_a_fraction_of_a_pixel_and_both_ways_agree() -> None:
