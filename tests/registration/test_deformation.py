@@ -13,7 +13,7 @@ SHAPE = 240, 300
 
 def tissue(seed: int) -> Density:
     rough = np.random.default_rng(seed).normal(size=SHAPE)
-    return (0.3 + gaussian_filter(rough, 2.0)).astype(np.float32)
+    return np.asarray(0.3 + gaussian_filter(rough, 2.0), np.float32)
 
 
 def wave(height_px: float) -> Field:
