@@ -12,14 +12,14 @@ from PIL import Image
 from stainapp.geometry import Rect
 from stainapp.registration.grid import Grid, Points
 from stainapp.registration.transform import Transform
-from stainapp.slides.mosaic import Grid as CellGrid
+from stainapp.slides.mosaic import Grid as Mosaic
 from stainapp.slides.mosaic import TileCache, level_pixel
-from stainapp.slides.reader import Level, RgbImage, SlideInfo, SlideReader
+from stainapp.slides.reader import RgbImage, SlideInfo, SlideReader
 
 CELL_PX = 256
-"""Side of the squares of a level that are drawn as wholes ..."""
-LARGEST_SIDE_PX = 4096
-"""... or less where more than this would be averaged into them along each side."""
+"""Side of the squares of a level that are drawn as wholes, alike whatever is read of them."""
+TILE_PX = 256
+"""Side of the squares in which the moving slide is read, before averaging."""
 MASK_PX = 4
 """Side of the squares that belong to one piece, where pieces meet."""
 CACHE_BYTES = 128 << 20
@@ -37,8 +37,12 @@ class _Source:
     """Pixels of that level averaged into one, along each side, so that nothing flickers."""
     downsample: float
     """Level-0 pixels of the moving slide per averaged pixel."""
-    grid: CellGrid
-    """Squares of the fixed slide's level; each is drawn alike, whatever is read of it."""
+    mosaic: Mosaic
+    """Of averaged pixels, in tiles."""
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        return self.mosaic.width_px, self.mosaic.height_px
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +52,9 @@ class _Places:
     xy: NDArray[np.float32]
     """(2, rows, columns) from ``low``; whole numbers are the middles of pixels."""
     low: NDArray[np.int64]
-    """x, y of a rectangle that holds them all, with their neighbours ..."""
+    """x, y of a rectangle that holds them with their neighbours, as far as the slide goes ..."""
     high: NDArray[np.int64]
-    """... up to this."""
+    """... up to this; not above ``low`` where they all lie beyond the slide."""
 
 
 class WarpedSlide:
@@ -71,14 +75,15 @@ class WarpedSlide:
         """Bind a slide to where it lies on another one.
 
         Args:
-            moving: the slide to show; remembers by itself what it has decoded.
+            moving: the slide to show.
             transform: from the fixed slide to this one.
             fixed_info: of the fixed slide, whose frame, levels and scale this reader has.
-            cache_bytes: bound of the cells remembered.
+            cache_bytes: bound of what is remembered: tiles of the moving slide, which cells
+                share, and cells, which reads share.
         """
         self.moving, self.transform = moving, transform
         self.info: SlideInfo = _info(moving.info, transform, fixed_info)
-        self._sources = tuple(self._source(level) for level in fixed_info.levels)
+        self._sources = tuple(self._source(level.downsample) for level in fixed_info.levels)
         self._cache = TileCache(cache_bytes)
         cv2.setNumThreads(1)  # readers are read on many threads as it is
 
@@ -92,46 +97,46 @@ class WarpedSlide:
         here = self.info.levels[level]
 
         def cell(column: int, row: int) -> RgbImage:
-            return self._cache.get((level, column, row), lambda: self._cell(level, column, row))
+            key = ("cell", level, column, row)
+            return self._cache.get(key, lambda: self._cell(level, column, row))
 
-        left, top = level_pixel(x, here), level_pixel(y, here)
-        return self._sources[level].grid.read(left, top, width_px, height_px, cell)
+        cells = Mosaic(here.width_px, here.height_px, CELL_PX, CELL_PX)
+        return cells.read(level_pixel(x, here), level_pixel(y, here), width_px, height_px, cell)
 
     def close(self) -> None:
         self._cache.clear()
 
-    def _source(self, here: Level) -> _Source:
+    def _source(self, downsample: float) -> _Source:
         """Choose the coarsest level that is fine enough, and average what is too fine."""
         turns = np.array(self.transform.pieces)[:, :, :2]
-        scale = float(np.sqrt(np.abs(np.linalg.det(turns))).mean()) * here.downsample
+        scale = float(np.sqrt(np.abs(np.linalg.det(turns))).mean()) * downsample
         level = self.moving.info.level_for_downsample(scale * COARSER)
-        found = self.moving.info.levels[level].downsample
-        reduce = max(1, int(scale / found + 0.25))
-        side = CELL_PX
-        while side > MASK_PX and side * reduce > LARGEST_SIDE_PX:
-            side //= 2
-        grid = CellGrid(here.width_px, here.height_px, side, side)
-        return _Source(level, reduce, found * reduce, grid)
+        here = self.moving.info.levels[level]
+        n = max(1, int(scale / here.downsample + 0.25))
+        size, tile = (-(-here.width_px // n), -(-here.height_px // n)), max(1, TILE_PX // n)
+        return _Source(level, n, here.downsample * n, Mosaic(*size, tile, tile))
 
     def _cell(self, level: int, column: int, row: int) -> RgbImage:
         """Draw a cell, each of its pixels as the piece moves that it belongs to."""
         source, step = self._sources[level], self.info.levels[level].downsample
-        side = source.grid.tile_width
-        x, y = ((n * side + np.arange(side) + 0.5) * step for n in (column, row))
-        cell = np.full((side, side, 3), 255, np.uint8)
+        first = np.arange(CELL_PX, dtype=np.float64) + 0.5
+        x, y = step * (first + column * CELL_PX), step * (first + row * CELL_PX)
         here = _labels(self.transform.fixed_pieces, x[0], y[0], x[-1], y[-1])
+        cell: RgbImage | None = None
         for piece in np.unique(here).tolist():
             places = self._places(source, piece, x, y)
+            if (places.high <= places.low).any():
+                continue
             corners = np.concatenate([places.low, places.high]) * source.downsample
             there = _labels(self.transform.moving_pieces, *corners.tolist())
-            # Beyond a piece's own glass the moving slide shows another one, which is no match.
-            drawn = self._drawn(source, places) if (there == piece).any() else None
-            if drawn is None:
-                continue
             if (here == piece).all() and (there == piece).all():
-                return drawn
-            cv2.copyTo(drawn, self._mask(source, piece, x, y, places), cell)
-        return cell
+                return self._drawn(source, places)
+            mask = self._mask(source, piece, x, y, places)
+            if mask.any():
+                cell = cv2.copyTo(
+                    self._drawn(source, places), mask, _white() if cell is None else cell
+                )
+        return _white() if cell is None else cell
 
     def _places(
         self, source: _Source, piece: int, x: NDArray[np.float64], y: NDArray[np.float64]
@@ -151,10 +156,11 @@ class WarpedSlide:
             nodes += field.part(columns, rows) @ matrix[:, :2].T
         origin = np.floor(nodes[0, 0])  # near by, for 32 bits to suffice
         near = np.ascontiguousarray((nodes - origin).transpose(2, 0, 1), np.float32)
-        xy = _weights(y / spacing, rows) @ near @ _weights(x / spacing, columns).T
-        low, high = np.floor(xy.min(axis=(1, 2))), np.floor(xy.max(axis=(1, 2))) + 2
-        xy -= low[:, None, None]
-        return _Places(xy, (low + origin).astype(np.int64), (high + origin).astype(np.int64))
+        xy = _weights(y / spacing, rows) @ (near @ _weights(x / spacing, columns).T)
+        low = np.maximum(np.floor(xy.min(axis=(1, 2))) + origin, 0)
+        high = np.minimum(np.floor(xy.max(axis=(1, 2))) + 2 + origin, source.size_px)
+        xy -= (low - origin).astype(np.float32)[:, None, None]
+        return _Places(xy, low.astype(np.int64), high.astype(np.int64))
 
     def _mask(
         self,
@@ -167,26 +173,37 @@ class WarpedSlide:
         """Return 255 where a pixel belongs to the piece on both slides, else 0."""
         middle = slice(MASK_PX // 2, None, MASK_PX)
         points = np.stack(np.meshgrid(x[middle], y[middle]), axis=2)
-        moved = places.xy[:, middle, middle].transpose(1, 2, 0) + places.low + 0.5
+        moved = places.xy[:, middle, middle].transpose(1, 2, 0) + (places.low + 0.5)
         own = self.transform.fixed_piece(points.reshape(-1, 2)) == piece
-        own &= self.transform.moving_piece(moved.reshape(-1, 2) * source.downsample) == piece
+        own &= self.transform.moving_piece(source.downsample * moved.reshape(-1, 2)) == piece
         small = np.where(own, np.uint8(255), np.uint8(0)).reshape(points.shape[:2])
         return small.repeat(MASK_PX, axis=0).repeat(MASK_PX, axis=1)
 
-    def _drawn(self, source: _Source, places: _Places) -> RgbImage | None:
-        """Interpolate the moving slide at places; None where all of them are outside."""
-        n, here = source.reduce, self.moving.info.levels[source.level]
-        x, y = (places.low * n).tolist()
-        width, height = ((places.high - places.low) * n).tolist()
-        if x >= here.width_px or y >= here.height_px or x + width <= 0 or y + height <= 0:
-            return None
-        at = round(x * here.downsample), round(y * here.downsample)
-        block = self.moving.read(*at, source.level, width, height)
-        if n > 1:
-            block = np.asarray(Image.fromarray(block).reduce(n))
+    def _drawn(self, source: _Source, places: _Places) -> RgbImage:
+        """Interpolate the moving slide at places."""
+
+        def tile(column: int, row: int) -> RgbImage:
+            key = ("tile", source.level, source.reduce, column, row)
+            return self._cache.get(key, lambda: self._tile(source, column, row))
+
+        (x, y), (width, height) = places.low.tolist(), (places.high - places.low).tolist()
         # With four bytes a pixel OpenCV takes a third of the time it does with three.
-        four = cv2.cvtColor(block, cv2.COLOR_RGB2RGBA)
-        return cv2.cvtColor(cv2.remap(four, *places.xy, cv2.INTER_LINEAR), cv2.COLOR_RGBA2RGB)
+        block = cv2.cvtColor(source.mosaic.read(x, y, width, height, tile), cv2.COLOR_RGB2RGBA)
+        drawn = cv2.remap(
+            block, places.xy[0], places.xy[1], cv2.INTER_LINEAR, borderValue=(255, 255, 255, 255)
+        )
+        image: RgbImage = cv2.cvtColor(drawn, cv2.COLOR_RGBA2RGB)
+        return image
+
+    def _tile(self, source: _Source, column: int, row: int) -> RgbImage:
+        """Read a tile of the moving slide, and average it."""
+        n, here = source.reduce, self.moving.info.levels[source.level]
+        x, y = column * source.mosaic.tile_width * n, row * source.mosaic.tile_height * n
+        width, height = (side * n for side in source.mosaic.size_of(column, row))
+        width, height = min(width, here.width_px - x), min(height, here.height_px - y)
+        at = round(x * here.downsample), round(y * here.downsample)
+        pixels = self.moving.read(*at, source.level, width, height)
+        return pixels if n == 1 else np.asarray(Image.fromarray(pixels).reduce(n))
 
     def _rect_here(self, rect: Rect) -> Rect:
         corners = [(x, y) for x in (rect.x, rect.right) for y in (rect.y, rect.bottom)]
@@ -208,6 +225,10 @@ def _info(moving: SlideInfo, transform: Transform, fixed: SlideInfo) -> SlideInf
     )
 
 
+def _white() -> RgbImage:
+    return np.full((CELL_PX, CELL_PX, 3), 255, np.uint8)
+
+
 def _labels(
     pieces: Grid | None, left: float, top: float, right: float, bottom: float
 ) -> NDArray[Any]:
@@ -219,4 +240,5 @@ def _labels(
 
 def _weights(at: NDArray[np.float64], nodes: NDArray[np.int64]) -> NDArray[np.float32]:
     """Return how much of each node there is at each place between them, (places, nodes)."""
-    return np.maximum(0, 1 - np.abs(at[:, None] - nodes)).astype(np.float32)
+    weights: NDArray[np.float32] = np.maximum(0, 1 - np.abs(at[:, None] - nodes)).astype(np.float32)
+    return weights

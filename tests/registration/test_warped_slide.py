@@ -1,9 +1,11 @@
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from stainapp.registration.grid import Grid
 from stainapp.registration.transform import Transform
 from stainapp.registration.warped_slide import WarpedSlide
 from stainapp.slides.reader import RgbImage
@@ -54,16 +56,88 @@ def test_a_slide_laid_on_itself_is_itself(level: int) -> None:
     assert np.array_equal(shown, source.read(0, 0, level, size.width_px, size.height_px))
 
 
+def wild(transform: Transform) -> Transform:
+    """Bend a transform so that each node of its field goes its own way."""
+    field = Grid.covering(WIDTH, HEIGHT, 37.3, 2)
+    values = np.random.default_rng(1).uniform(-9, 9, field.values.shape).astype(np.float32)
+    return replace(transform, field=Grid(values, 37.3))
+
+
+def ramps(width: int, height: int, steepness: int) -> RgbImage:
+    """Return an image that says where it was taken: x in red, y in green, up and down again."""
+    y, x = np.indices((height, width))
+    rise = [np.abs(v % 30 - 15) * steepness for v in (x, y)]
+    return np.stack([*rise, np.zeros_like(x)], axis=2).astype(np.uint8)
+
+
 @pytest.mark.parametrize("name", maps())
 @pytest.mark.parametrize("level", [0, 1])
 def test_a_pixel_is_the_same_however_the_slide_is_cut(name: str, level: int) -> None:
-    reader = warped(maps()[name])
+    full = whole(warped(maps()[name]), level)
+    height, width = full.shape[:2]
+    rng = np.random.default_rng(4)
+    corners = rng.integers(0, (width - 1, height - 1), (12, 2)).tolist()
+    parts = [(x, y, *rng.integers(1, (width - x, height - y)).tolist()) for x, y in corners]
+    reader = warped(maps()[name])  # has not seen the whole
     d = int(reader.info.levels[level].downsample)
-    full = whole(reader, level)
 
-    for x, y, width, height in [(0, 0, 256, 170), (101, 57, 90, 110), (33, 160, 200, 1)]:
-        part = reader.read(x * d, y * d, level, width, height)
-        assert np.array_equal(part, full[y : y + height, x : x + width])
+    for x, y, w, h in [(0, 0, 256, 170), (101, 57, 90, 110), (33, 160, 200, 1), *parts]:
+        part = reader.read(x * d, y * d, level, w, h)
+        assert np.array_equal(part, full[y : y + h, x : x + w])
+
+
+@pytest.mark.parametrize("name", maps())
+def test_a_pixel_is_the_same_where_nothing_can_be_remembered(name: str) -> None:
+    kept, forgotten = (
+        warped(maps()[name]),
+        WarpedSlide(slide(), maps()[name], info(WIDTH, HEIGHT), cache_bytes=1),
+    )
+
+    whole(kept, 0)
+
+    assert np.array_equal(kept.read(90, 80, 0, 400, 300), forgotten.read(90, 80, 0, 400, 300))
+
+
+@pytest.mark.parametrize("level", [0, 1])
+@pytest.mark.parametrize("name", ["turned", "mirrored and bent"])
+@pytest.mark.parametrize("bend", [lambda transform: transform, wild])
+def test_pixels_are_interpolated_within_a_sixteenth_of_their_place(
+    name: str, level: int, bend: Callable[[Transform], Transform]
+) -> None:
+    steepness, transform = 16, bend(maps()[name])
+    source = ArraySlide(ramps(WIDTH, HEIGHT, steepness), ramps(WIDTH // 4, HEIGHT // 4, steepness))
+    reader = WarpedSlide(source, transform, info(WIDTH, HEIGHT))
+    shown, d = whole(reader, level), reader.info.levels[level].downsample
+    y, x = np.indices(shown.shape[:2])
+    points = d * (np.stack([x, y], axis=2).reshape(-1, 2) + 0.5)
+
+    there = transform.to_moving(points) / d - 0.5
+    inside = ((there > 1) & (there < np.array([WIDTH, HEIGHT]) / d - 2)).all(axis=1)
+    expected = steepness * np.abs(there[inside] % 30 - 15)
+    found = shown.reshape(-1, 3)[inside, :2]
+
+    assert inside.sum() > 1000
+    assert np.abs(found - expected).max() < steepness / 16 + 0.5  # and half a level of rounding
+
+
+def test_a_level_hardly_coarser_is_taken_in_place_of_one_four_times_as_fine() -> None:
+    source = slide()
+    plain = Transform.identity(info(WIDTH, HEIGHT), info(WIDTH, HEIGHT))
+    larger = replace(plain, pieces=(turned(0, (0.0, 0.0), 0.95),))
+
+    whole(WarpedSlide(source, larger, info(WIDTH, HEIGHT)), 1)
+
+    assert {level for _, _, level, _, _ in source.reads} == {1}
+
+
+def test_each_tile_of_the_moving_slide_is_read_once_in_a_pan() -> None:
+    source = slide()
+    reader = WarpedSlide(source, maps()["turned"], info(WIDTH, HEIGHT))
+
+    for x in range(0, WIDTH - 300, 100):
+        reader.read(x, 200, 0, 300, 300)
+
+    assert len(set(source.reads)) == len(source.reads) > 1
 
 
 @pytest.mark.parametrize("name", maps())
