@@ -109,7 +109,7 @@ def test_pixels_are_interpolated_within_a_sixteenth_of_their_place(
     reader = WarpedSlide(source, transform, info(WIDTH, HEIGHT))
     shown, d = whole(reader, level), reader.info.levels[level].downsample
     y, x = np.indices(shown.shape[:2])
-    points = d * (np.stack([x, y], axis=2).reshape(-1, 2) + 0.5)
+    points = d * (np.stack([x, y], axis=2).reshape(-1, 2).astype(np.float64) + 0.5)
 
     there = transform.to_moving(points) / d - 0.5
     inside = ((there > 1) & (there < np.array([WIDTH, HEIGHT]) / d - 2)).all(axis=1)
