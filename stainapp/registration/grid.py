@@ -52,12 +52,9 @@ class Grid:
         return found
 
     def part(self, columns: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[Any]:
-        """Return the nodes of these columns and rows; beyond the grid its last ones go on."""
-        below, right = (side - 1 for side in self.values.shape[:2])
-        found: NDArray[Any] = self.values[
-            np.minimum(rows, below)[:, None], np.minimum(columns, right)
-        ]
-        return found
+        """Return the nodes of these columns and rows; beyond the grid its edge goes on."""
+        lines: NDArray[Any] = self.values.take(rows, axis=0, mode="clip")
+        return lines.take(columns, axis=1, mode="clip")
 
     def around(self, left: float, top: float, right: float, bottom: float) -> NDArray[Any]:
         """Return the nodes that are nearest to any point of a rectangle."""

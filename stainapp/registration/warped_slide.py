@@ -149,13 +149,15 @@ class WarpedSlide:
         field, matrix = self.transform.field, self.transform.pieces[piece] / source.downsample
         spacing = x[-1] - x[0] + 1 if field is None else field.spacing_px
         columns, rows = (np.arange(int(v[0] / spacing), int(v[-1] / spacing) + 2) for v in (x, y))
-        across = np.outer(columns * spacing, matrix[:, 0])
-        down = np.outer(rows * spacing, matrix[:, 1]) + matrix[:, 2] - 0.5
-        nodes = across + down[:, None]
+        right, down = (
+            np.multiply.outer(matrix[:, 0], columns),
+            np.multiply.outer(matrix[:, 1], rows),
+        )
+        nodes = spacing * (right[:, None] + down[:, :, None]) + (matrix[:, 2] - 0.5)[:, None, None]
         if field is not None:
-            nodes += field.part(columns, rows) @ matrix[:, :2].T
-        origin = np.floor(nodes[0, 0])  # near by, for 32 bits to suffice
-        near = np.ascontiguousarray((nodes - origin).transpose(2, 0, 1), np.float32)
+            nodes += np.tensordot(matrix[:, :2], field.part(columns, rows), (1, 2))
+        origin = np.floor(nodes[:, 0, 0])  # near by, for 32 bits to suffice
+        near = (nodes - origin[:, None, None]).astype(np.float32)
         xy = _weights(y / spacing, rows) @ (near @ _weights(x / spacing, columns).T)
         low = np.maximum(np.floor(xy.min(axis=(1, 2))) + origin, 0)
         high = np.minimum(np.floor(xy.max(axis=(1, 2))) + 2 + origin, source.size_px)

@@ -27,7 +27,7 @@ from stainapp.registration.transform import Transform
 from stainapp.registration.warped_slide import WarpedSlide
 from stainapp.slides.opening import open_slide
 from stainapp.slides.openslide_reader import OpenSlideReader
-from stainapp.slides.reader import Level, RgbImage, SlideInfo, SlideReader
+from stainapp.slides.reader import RgbImage, SlideInfo, SlideReader
 from tests.benchmarks.measure import Figure, by_turns, ratio, real_slide, run
 
 FIXED, MOVING, MPP = "melanosiscoli_HE.tiff", "melanosiscoli_PAS.tiff", 0.5
@@ -107,33 +107,36 @@ def of_field(
 ) -> Iterator[Figure]:
     there = transform.to_moving(np.array([TISSUE]))[0].tolist()
     with closing(moving()) as reader:
-        beneath = reader.info
-        heard = Listening(reader)
-        read(
-            WarpedSlide(heard, transform, fixed), field(fixed.levels[level], level, TISSUE, across)
-        )
-    for name, step in (("", TILE_PX), (", by half tiles", TILE_PX // 2)):
-        count = across * TILE_PX // step
-        ours = field(fixed.levels[level], level, TISSUE, count, step)
-        peers = field(beneath.levels[level], level, there, count, step)[: len(ours)]
-        things = {
-            "ours": lambda calls=ours: warped_seconds(moving, transform, fixed, calls),
-            "peer": lambda calls=peers: seconds(moving, calls),
-            "decoding": lambda: seconds(moving, heard.calls),
-        }
-        found = by_turns(things, rounds=3)
-        speed = 1 / ratio(found["ours"], found["peer"])
-        yield Figure(f"{title}{name}", speed, "x", None if name else LEAST, lower=False)
-        if not name:
-            yield Figure(
-                f"{title}: decoding alone", 1 / ratio(found["decoding"], found["peer"]), "x"
-            )
+        beneath, heard = reader.info, Listening(reader)
+        ours = field(fixed, level, TISSUE, across)
+        read(WarpedSlide(heard, transform, fixed), ours)
+    found = by_turns(
+        {
+            "ours": partial(warped_seconds, moving, transform, fixed, ours),
+            "peer": partial(seconds, moving, field(beneath, level, there, across)[: len(ours)]),
+            "decoding": partial(seconds, moving, heard.calls),
+        },
+        rounds=3,
+    )
+    yield Figure(title, 1 / ratio(found["ours"], found["peer"]), "x", LEAST, lower=False)
+    yield Figure(f"{title}: decoding alone", 1 / ratio(found["decoding"], found["peer"]), "x")
+    ours = field(fixed, level, TISSUE, 2 * across, TILE_PX // 2)
+    peers = field(beneath, level, there, 2 * across, TILE_PX // 2)[: len(ours)]
+    found = by_turns(
+        {
+            "ours": partial(warped_seconds, moving, transform, fixed, ours),
+            "peer": partial(seconds, moving, peers),
+        },
+        rounds=3,
+    )
+    yield Figure(f"{title}: by half tiles", 1 / ratio(found["ours"], found["peer"]), "x")
 
 
 def field(
-    level: Level, index: int, at: Sequence[float], count: int, step: int = TILE_PX
+    info: SlideInfo, index: int, at: Sequence[float], count: int, step: int = TILE_PX
 ) -> list[Call]:
     """Return reads of ``count`` squared tiles around a place, or as many as the level has."""
+    level = info.levels[index]
     spans = []
     for middle, size in zip(at, (level.width_px, level.height_px), strict=True):
         fitting = max(1, min(count, (size - TILE_PX) // step + 1))

@@ -175,6 +175,17 @@ def test_what_lies_outside_either_slide_is_white() -> None:
     assert not (reader.read(320, 0, 0, 100, 100) == 255).all()
 
 
+def test_a_field_that_leads_far_off_the_slide_reads_no_more_than_the_slide() -> None:
+    source, transform = slide(), wild(maps()["turned"])
+    assert transform.field is not None
+    transform.field.values[3, 4] = 1e6
+    reader = WarpedSlide(source, transform, info(WIDTH, HEIGHT))
+
+    whole(reader, 0)
+
+    assert sum(width * height for *_, width, height in source.reads) <= WIDTH * HEIGHT
+
+
 def test_another_piece_of_the_moving_slide_is_no_match_and_not_shown() -> None:
     fixed = info(WIDTH, HEIGHT)
     transform = two_pieces(fixed, fixed)
