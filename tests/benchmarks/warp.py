@@ -105,31 +105,22 @@ def made(fixed: SlideInfo, moving: SlideInfo, *, quick: bool) -> Iterator[tuple[
 def of_field(
     title: str, moving: Open, transform: Transform, fixed: SlideInfo, level: int, across: int
 ) -> Iterator[Figure]:
-    there = transform.to_moving(np.array([TISSUE]))[0].tolist()
     with closing(moving()) as reader:
-        beneath, heard = reader.info, Listening(reader)
-        ours = field(fixed, level, TISSUE, across)
-        read(WarpedSlide(heard, transform, fixed), ours)
-    found = by_turns(
-        {
-            "ours": partial(warped_seconds, moving, transform, fixed, ours),
-            "peer": partial(seconds, moving, field(beneath, level, there, across)[: len(ours)]),
-            "decoding": partial(seconds, moving, heard.calls),
-        },
-        rounds=3,
-    )
-    yield Figure(title, 1 / ratio(found["ours"], found["peer"]), "x", LEAST, lower=False)
-    yield Figure(f"{title}: decoding alone", 1 / ratio(found["decoding"], found["peer"]), "x")
-    ours = field(fixed, level, TISSUE, 2 * across, TILE_PX // 2)
-    peers = field(beneath, level, there, 2 * across, TILE_PX // 2)[: len(ours)]
-    found = by_turns(
-        {
+        beneath = reader.info
+    there = transform.to_moving(np.array([TISSUE]))[0].tolist()
+    for name, step, aim in (("", TILE_PX, LEAST), (", by half tiles", TILE_PX // 2, None)):
+        count = across * TILE_PX // step
+        ours = field(fixed, level, TISSUE, count, step)
+        peers = field(beneath, level, there, count, step)[: len(ours)]
+        things = {
             "ours": partial(warped_seconds, moving, transform, fixed, ours),
             "peer": partial(seconds, moving, peers),
-        },
-        rounds=3,
-    )
-    yield Figure(f"{title}: by half tiles", 1 / ratio(found["ours"], found["peer"]), "x")
+            "decoding": partial(seconds, moving, beneath_calls(moving, transform, fixed, ours)),
+        }
+        found = by_turns(things, rounds=3)
+        yield Figure(title + name, 1 / ratio(found["ours"], found["peer"]), "x", aim, lower=False)
+        bound = 1 / ratio(found["decoding"], found["peer"])
+        yield Figure(f"{title}{name}: decoding alone", bound, "x")
 
 
 def field(
@@ -154,6 +145,15 @@ def warped_seconds(
 ) -> float:
     with closing(moving()) as reader:
         return spent(WarpedSlide(reader, transform, fixed), calls)
+
+
+def beneath_calls(
+    moving: Open, transform: Transform, fixed: SlideInfo, calls: Sequence[Call]
+) -> list[Call]:
+    with closing(moving()) as reader:
+        heard = Listening(reader)
+        read(WarpedSlide(heard, transform, fixed), calls)
+    return heard.calls
 
 
 def seconds(moving: Open, calls: Sequence[Call]) -> float:
