@@ -22,6 +22,8 @@ TILE_PX = 256
 """Side of the squares in which the moving slide is read, before averaging."""
 MASK_PX = 4
 """Side of the squares that belong to one piece, where pieces meet."""
+LARGEST_BLOCK = 1 << 24
+"""Pixels of the moving slide held at once. A cell that spreads over more is torn: left white."""
 CACHE_BYTES = 128 << 20
 COARSER = 1.15
 """A level of the moving slide may be so much coarser than asked for: that is hardly seen, and the
@@ -47,7 +49,7 @@ class _Source:
 
 @dataclass(frozen=True, slots=True)
 class _Places:
-    """Where the pixels of a cell lie on the moving slide, in averaged pixels."""
+    """Where the pixels of a cell lie on the moving slide, in its averaged pixels."""
 
     xy: NDArray[np.float32]
     """(2, rows, columns) from ``low``; whole numbers are the middles of pixels."""
@@ -125,7 +127,8 @@ class WarpedSlide:
         cell: RgbImage | None = None
         for piece in np.unique(here).tolist():
             places = self._places(source, piece, x, y)
-            if (places.high <= places.low).any():
+            size = places.high - places.low
+            if size.min() <= 0 or size.prod() > LARGEST_BLOCK:
                 continue
             corners = np.concatenate([places.low, places.high]) * source.downsample
             there = _labels(self.transform.moving_pieces, *corners.tolist())
@@ -149,11 +152,8 @@ class WarpedSlide:
         field, matrix = self.transform.field, self.transform.pieces[piece] / source.downsample
         spacing = x[-1] - x[0] + 1 if field is None else field.spacing_px
         columns, rows = (np.arange(int(v[0] / spacing), int(v[-1] / spacing) + 2) for v in (x, y))
-        right, down = (
-            np.multiply.outer(matrix[:, 0], columns),
-            np.multiply.outer(matrix[:, 1], rows),
-        )
-        nodes = spacing * (right[:, None] + down[:, :, None]) + (matrix[:, 2] - 0.5)[:, None, None]
+        a, b, c = matrix.T[..., None, None]  # each (2, 1, 1), for x and y
+        nodes = a * spacing * columns + b * spacing * rows[:, None] + (c - 0.5)
         if field is not None:
             nodes += np.tensordot(matrix[:, :2], field.part(columns, rows), (1, 2))
         origin = np.floor(nodes[:, 0, 0])  # near by, for 32 bits to suffice

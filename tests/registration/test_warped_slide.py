@@ -1,10 +1,12 @@
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from stainapp.registration import warped_slide
 from stainapp.registration.grid import Grid
 from stainapp.registration.transform import Transform
 from stainapp.registration.warped_slide import WarpedSlide
@@ -111,13 +113,24 @@ def test_pixels_are_interpolated_within_a_sixteenth_of_their_place(
     height, width = shown.shape[:2]
     places = np.random.default_rng(2).integers(0, (width, height), (5000, 2))
 
-    there = transform.to_moving(d * (places + 0.5)) / d - 0.5
+    there = transform.to_moving(d * (places.astype(np.float64) + 0.5)) / d - 0.5
     inside = ((there > 1) & (there < np.array([WIDTH, HEIGHT]) / d - 2)).all(axis=1)
     expected = steepness * np.abs(there[inside] % 30 - 15)
     found = shown[places[inside, 1], places[inside, 0], :2]
 
     assert inside.sum() > 1000
     assert np.abs(found - expected).max() < steepness / 16 + 0.5  # and half a level of rounding
+
+
+def test_many_threads_at_once_see_what_one_sees() -> None:
+    transform = maps()["two pieces"]
+    full, reader = whole(warped(transform), 0), warped(transform)
+    corners = [(x, y) for y in range(0, HEIGHT - 200, 110) for x in range(0, WIDTH - 200, 130)]
+
+    with ThreadPoolExecutor(6) as pool:
+        parts = pool.map(lambda at: reader.read(at[0], at[1], 0, 200, 200), corners)
+        for (x, y), part in zip(corners, parts, strict=True):
+            assert np.array_equal(part, full[y : y + 200, x : x + 200])
 
 
 def test_a_level_hardly_coarser_is_taken_in_place_of_one_four_times_as_fine() -> None:
@@ -184,6 +197,20 @@ def test_a_field_that_leads_far_off_the_slide_reads_no_more_than_the_slide() -> 
     whole(reader, 0)
 
     assert sum(width * height for *_, width, height in source.reads) <= WIDTH * HEIGHT
+
+
+def test_where_a_map_is_torn_nothing_is_shown_rather_than_all_memory_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sound, torn = wild(maps()["turned"]), wild(maps()["turned"])
+    assert torn.field is not None
+    torn.field.values[2, 2] = 1e6
+    monkeypatch.setattr(warped_slide, "LARGEST_BLOCK", 500 * 500)
+
+    shown = whole(warped(torn), 0)
+
+    assert (shown[:256, :256] == 255).all()
+    assert np.array_equal(shown[256:, 256:], whole(warped(sound), 0)[256:, 256:])
 
 
 def test_another_piece_of_the_moving_slide_is_no_match_and_not_shown() -> None:
