@@ -47,10 +47,30 @@ class Grid:
     def nearest(self, points: Points) -> NDArray[Any]:
         """Return the values of the nearest nodes."""
         rows, columns = self.values.shape[:2]
-        # Half up, not to even: what is nearest must not depend on the column's parity.
-        column, row = np.floor(points.T / self.spacing_px + 0.5).astype(np.int64)
+        column, row = _nearest(points.T / self.spacing_px)
         found: NDArray[Any] = self.values[row.clip(0, rows - 1), column.clip(0, columns - 1)]
         return found
+
+    def part(self, columns: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[Any]:
+        """Return the nodes of these columns and rows; beyond the grid its edge goes on."""
+        lines: NDArray[Any] = self.values.take(rows, axis=0, mode="clip")
+        return lines.take(columns, axis=1, mode="clip")
+
+    def around(self, left: float, top: float, right: float, bottom: float) -> NDArray[Any]:
+        """Return the nodes that are nearest to any point of a rectangle."""
+        rows, columns = self.values.shape[:2]
+        x, y = (
+            (math.floor(v / self.spacing_px + 0.5) for v in pair)
+            for pair in ((left, right), (top, bottom))
+        )
+        first, last = (min(max(v, 0), columns - 1) for v in x)
+        upper, lower = (min(max(v, 0), rows - 1) for v in y)
+        return self.values[upper : lower + 1, first : last + 1]
+
+
+def _nearest(places: NDArray[np.float64]) -> NDArray[np.int64]:
+    # Half up, not to even: what is nearest must not depend on the column's parity.
+    return np.floor(places + 0.5).astype(np.int64)
 
 
 def _sampled(values: NDArray[Any], where: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,9 +1,13 @@
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from stainapp.registration import warped_slide
+from stainapp.registration.grid import Grid
 from stainapp.registration.transform import Transform
 from stainapp.registration.warped_slide import WarpedSlide
 from stainapp.slides.reader import RgbImage
@@ -54,16 +58,99 @@ def test_a_slide_laid_on_itself_is_itself(level: int) -> None:
     assert np.array_equal(shown, source.read(0, 0, level, size.width_px, size.height_px))
 
 
+def wild(transform: Transform) -> Transform:
+    """Bend a transform so that each node of its field goes its own way."""
+    field = Grid.covering(WIDTH, HEIGHT, 37.3, 2)
+    values = np.random.default_rng(1).uniform(-9, 9, field.values.shape).astype(np.float32)
+    return replace(transform, field=Grid(values, 37.3))
+
+
+def ramps(width: int, height: int, steepness: int) -> RgbImage:
+    """Return an image that says where it was taken: x in red, y in green, up and down again."""
+    y, x = np.indices((height, width))
+    rise = [np.abs(v % 30 - 15) * steepness for v in (x, y)]
+    return np.stack([*rise, np.zeros_like(x)], axis=2).astype(np.uint8)
+
+
 @pytest.mark.parametrize("name", maps())
 @pytest.mark.parametrize("level", [0, 1])
 def test_a_pixel_is_the_same_however_the_slide_is_cut(name: str, level: int) -> None:
-    reader = warped(maps()[name])
+    full = whole(warped(maps()[name]), level)
+    height, width = full.shape[:2]
+    rng = np.random.default_rng(4)
+    corners = rng.integers(0, (width - 1, height - 1), (12, 2)).tolist()
+    parts = [(x, y, *rng.integers(1, (width - x, height - y)).tolist()) for x, y in corners]
+    reader = warped(maps()[name])  # has not seen the whole
     d = int(reader.info.levels[level].downsample)
-    full = whole(reader, level)
 
-    for x, y, width, height in [(0, 0, 256, 170), (101, 57, 90, 110), (33, 160, 200, 1)]:
-        part = reader.read(x * d, y * d, level, width, height)
-        assert np.array_equal(part, full[y : y + height, x : x + width])
+    for x, y, w, h in [(0, 0, 256, 170), (101, 57, 90, 110), (33, 160, 200, 1), *parts]:
+        part = reader.read(x * d, y * d, level, w, h)
+        assert np.array_equal(part, full[y : y + h, x : x + w])
+
+
+@pytest.mark.parametrize("name", maps())
+def test_a_pixel_is_the_same_where_nothing_can_be_remembered(name: str) -> None:
+    kept, forgotten = (
+        warped(maps()[name]),
+        WarpedSlide(slide(), maps()[name], info(WIDTH, HEIGHT), cache_bytes=1),
+    )
+
+    whole(kept, 0)
+
+    assert np.array_equal(kept.read(90, 80, 0, 400, 300), forgotten.read(90, 80, 0, 400, 300))
+
+
+@pytest.mark.parametrize("level", [0, 1])
+@pytest.mark.parametrize("name", ["turned", "mirrored and bent"])
+@pytest.mark.parametrize("bend", [lambda transform: transform, wild])
+def test_pixels_are_interpolated_within_a_sixteenth_of_their_place(
+    name: str, level: int, bend: Callable[[Transform], Transform]
+) -> None:
+    steepness, transform = 16, bend(maps()[name])
+    source = ArraySlide(ramps(WIDTH, HEIGHT, steepness), ramps(WIDTH // 4, HEIGHT // 4, steepness))
+    reader = WarpedSlide(source, transform, info(WIDTH, HEIGHT))
+    shown, d = whole(reader, level), reader.info.levels[level].downsample
+    height, width = shown.shape[:2]
+    places = np.random.default_rng(2).integers(0, (width, height), (5000, 2))
+
+    there = transform.to_moving(d * (places.astype(np.float64) + 0.5)) / d - 0.5
+    inside = ((there > 1) & (there < np.array([WIDTH, HEIGHT]) / d - 2)).all(axis=1)
+    expected = steepness * np.abs(there[inside] % 30 - 15)
+    found = shown[places[inside, 1], places[inside, 0], :2]
+
+    assert inside.sum() > 1000
+    assert np.abs(found - expected).max() < steepness / 16 + 0.5  # and half a level of rounding
+
+
+def test_many_threads_at_once_see_what_one_sees() -> None:
+    transform = maps()["two pieces"]
+    full, reader = whole(warped(transform), 0), warped(transform)
+    corners = [(x, y) for y in range(0, HEIGHT - 200, 110) for x in range(0, WIDTH - 200, 130)]
+
+    with ThreadPoolExecutor(6) as pool:
+        parts = pool.map(lambda at: reader.read(at[0], at[1], 0, 200, 200), corners)
+        for (x, y), part in zip(corners, parts, strict=True):
+            assert np.array_equal(part, full[y : y + 200, x : x + 200])
+
+
+def test_a_level_hardly_coarser_is_taken_in_place_of_one_four_times_as_fine() -> None:
+    source = slide()
+    plain = Transform.identity(info(WIDTH, HEIGHT), info(WIDTH, HEIGHT))
+    larger = replace(plain, pieces=(turned(0, (0.0, 0.0), 0.95),))
+
+    whole(WarpedSlide(source, larger, info(WIDTH, HEIGHT)), 1)
+
+    assert {level for _, _, level, _, _ in source.reads} == {1}
+
+
+def test_each_tile_of_the_moving_slide_is_read_once_in_a_pan() -> None:
+    source = slide()
+    reader = WarpedSlide(source, maps()["turned"], info(WIDTH, HEIGHT))
+
+    for x in range(0, WIDTH - 300, 100):
+        reader.read(x, 200, 0, 300, 300)
+
+    assert len(set(source.reads)) == len(source.reads) > 1
 
 
 @pytest.mark.parametrize("name", maps())
@@ -99,6 +186,31 @@ def test_what_lies_outside_either_slide_is_white() -> None:
     assert outside.shape == (40, 50, 3)
     assert (outside == 255).all()
     assert not (reader.read(320, 0, 0, 100, 100) == 255).all()
+
+
+def test_a_field_that_leads_far_off_the_slide_reads_no_more_than_the_slide() -> None:
+    source, transform = slide(), wild(maps()["turned"])
+    assert transform.field is not None
+    transform.field.values[3, 4] = 1e6
+    reader = WarpedSlide(source, transform, info(WIDTH, HEIGHT))
+
+    whole(reader, 0)
+
+    assert sum(width * height for *_, width, height in source.reads) <= WIDTH * HEIGHT
+
+
+def test_where_a_map_is_torn_nothing_is_shown_rather_than_all_memory_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sound, torn = wild(maps()["turned"]), wild(maps()["turned"])
+    assert torn.field is not None
+    torn.field.values[2, 2] = 1e6
+    monkeypatch.setattr(warped_slide, "LARGEST_BLOCK", 500 * 500)
+
+    shown = whole(warped(torn), 0)
+
+    assert (shown[:256, :256] == 255).all()
+    assert np.array_equal(shown[256:, 256:], whole(warped(sound), 0)[256:, 256:])
 
 
 def test_another_piece_of_the_moving_slide_is_no_match_and_not_shown() -> None:
