@@ -93,6 +93,9 @@ def _add_view(to: "Subparsers") -> None:
     view.add_argument("--mpp", type=_positive, help="micrometres per level-0 pixel")
     view.add_argument("--model", metavar="ID", help="show this virtual stain")
     view.add_argument("--reference", metavar="SLIDE", help="lay this real slide over the first")
+    view.add_argument(
+        "--difference", action="store_true", help="show what differs in optical density"
+    )
     view.add_argument("--template", type=Path, metavar="IMAGE", help="normalise to this image")
     view.add_argument(
         "--layout", choices=("single", "side-by-side", "curtain", "fade"), help="panes"

@@ -64,6 +64,8 @@ class ViewOptions:
     model: str | None = None
     reference: str | None = None
     """A slide to lay over the first."""
+    difference: bool = False
+    """Whether to show the difference of optical density."""
     template: Path | None = None
     layout: str | None = None
     at: tuple[float, float] | None = None
@@ -98,6 +100,7 @@ class ViewOptions:
             "fade": self.fade != 1,
             "strength": self.strength != 1,
             "model": self.model is not None,
+            "difference": self.difference,
         }
         return frozenset(name for name, is_made in made.items() if is_made)
 
@@ -274,6 +277,8 @@ class App(QObject):
             window.action(name).setChecked(on)
         self.view.set_minimap_visible(settings.show_minimap)
         self.view.set_scale_bar_visible(settings.show_scale_bar)
+        if options.difference:
+            window.action("difference").trigger()
         window.action("reopen-session").setChecked(settings.reopen)
         window.action(f"theme-{settings.theme}").setChecked(True)
         window.action("device-mps").setEnabled(sys.platform == "darwin")
