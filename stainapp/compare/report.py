@@ -45,6 +45,7 @@ FACTS = (
     ("weights_sha256", "weights, sha256"),
     ("source_stain", "made from"),
     ("target_stain", "made to look like"),
+    ("template", "normalised to"),
     ("mpp", "um per pixel"),
     ("recorded_mpp", "um per pixel, as recorded"),
     ("working_mpp", "um per pixel, of the model"),

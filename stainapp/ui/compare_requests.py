@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from stainapp.compare.pair import Pair
     from stainapp.ui.compare_panel import ComparePanel
     from stainapp.ui.comparing import Comparing
+    from stainapp.ui.model_list import Entry
 
 REPORT_FILTER = "Reports (*.html)"
 NO_SLIDE = "Open a slide first; then it can be compared."
@@ -79,7 +80,9 @@ class CompareRequests(QObject):
             self.panel.show_progress(0, 0)
             paths = (asked.reference, asked.other, asked.transform)
             self._inputs = tuple(Path(path) for path in paths if path is not None)
-            self._names = Path(asked.reference).name, asked.model or Path(asked.other).name
+            entry = self._virtual.entry
+            other = entry.found.card.id if entry else Path(asked.other).name
+            self._names = Path(asked.reference).name, other
             self.comparing.start(CompareRequest(partial(self._opened, asked), tuple(regions)))
 
     def request(self) -> "PairRequest | None":
@@ -93,16 +96,25 @@ class CompareRequests(QObject):
         laid = laid if self._reference.transform is not None else None
         if slide is None or (entry is None and laid is None):
             return None
-        truth = laid or slide
+        truth, template = laid or slide, self._virtual.template
         return PairRequest(
             reference=truth.address,
             other=slide.address,
             transform=str(self._reference.path) if laid else None,
-            model=entry.found.card.id if entry else None,
+            model=self._model_of(entry),
+            template=str(template) if entry and template else None,
+            strength=self._window.stains.strength.value() if entry else 1.0,
             reference_mpp=truth.reader.info.mpp,
             other_mpp=slide.reader.info.mpp,
             device=self._virtual.device,
         )
+
+    def _model_of(self, entry: "Entry | None") -> str | None:
+        """Return the model's id; of one that is being taught its folder, as no store has it."""
+        if entry is None:
+            return None
+        found = entry.found
+        return str(found.folder) if self._virtual.shows_training else found.card.id
 
     def stop(self) -> None:
         if self._comparing is not None:
