@@ -195,6 +195,12 @@ ACTIONS: tuple[ActionSpec, ...] = (
         checkable=True,
         hint="How much denser the virtual stain is than the reference, else than the real slide",
     ),
+    ActionSpec(
+        "reader-study",
+        "Compare",
+        "Reader s&tudy…",
+        hint="Can readers tell virtual from real? Fields of the regions, identities hidden",
+    ),
     ActionSpec("save-transform", "Compare", "Sa&ve transform as…", separated=True),
     ActionSpec("load-transform", "Compare", "L&oad transform…"),
     ActionSpec("train", "Train", "&New training…", ("Ctrl+T",), hint="Teach a model on slides"),

@@ -42,6 +42,7 @@ from stainapp.ui.screenshot import Screenshot
 from stainapp.ui.session_choices import SessionChoices
 from stainapp.ui.session_requests import SessionRequests
 from stainapp.ui.staining import StainService
+from stainapp.ui.study_requests import StudyRequests
 from stainapp.ui.theme import apply_theme, chosen_colours
 from stainapp.ui.train_requests import TrainRequests
 from stainapp.ui.train_wish import RegisteredSlide
@@ -152,6 +153,10 @@ class App(QObject):
             self.window, self.current, self.virtual, self.reference, self.regions, store
         )
         self.requests.add(self.compare.answers)
+        self.studies = StudyRequests(
+            self.window, self.compare, self.regions, store, self.requests.dialogs
+        )
+        self.requests.add(self.studies.answers)
         self.requests.reference.asks_scale = options.screenshot is None
         self.sessions = SessionRequests(
             self.window,
@@ -192,6 +197,7 @@ class App(QObject):
         self._remember()
         self.session.end()
         self.requests.close()
+        self.studies.close()
         self.compare.close()
         self.train.close()
         self.service.close()

@@ -109,6 +109,18 @@ class CompareRequests(QObject):
             device=self._virtual.device,
         )
 
+    def stains_apart(self) -> str:
+        """Say where a virtual stain stands against a real slide of another stain; "" if not."""
+        slide, entry, laid = self._current.slide, self._virtual.entry, self._reference.moving
+        if slide is None or entry is None:
+            return ""
+        truth = laid if laid is not None and self._reference.transform is not None else slide
+        card = entry.found.card
+        made = slide.stain if card.normalises else card.target_stain
+        if made == truth.stain:
+            return ""
+        return f"Its colours give it away: the real slide shows {truth.stain}, the virtual {made}."
+
     def _model_of(self, entry: "Entry | None") -> str | None:
         """Return the model's id; of one that is being taught its folder, as no store has it."""
         if entry is None:
