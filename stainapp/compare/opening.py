@@ -14,6 +14,7 @@ from stainapp.models.calibration import calibrate_slide
 from stainapp.models.compatibility import compatibility
 from stainapp.models.opening import open_stainer
 from stainapp.models.store import Store
+from stainapp.models.survey import adopt
 from stainapp.models.template import read_template
 from stainapp.models.virtual_slide import VirtualSlide
 from stainapp.registration.transform import Transform
@@ -132,6 +133,7 @@ def _stained_side(
     template = None if path is None else read_template(Path(path), found.card)
     virtual, back = stained(found.folder, slide, template, request.strength), None
     if found.card.inverse is not None and request.strength == 1:  # it leads back from all of it
+        adopt(virtual, slide)
         try:
             back = stained(store.find(found.card.inverse).folder, virtual)
         except StainAppError as error:  # the comparison does without

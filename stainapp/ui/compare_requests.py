@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Qt
+from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import QDockWidget, QFileDialog
 
 from stainapp.cancel import CancelToken
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from stainapp.ui.comparing import Comparing
     from stainapp.ui.model_list import Entry
 
+HEIGHT_PX = 270
 REPORT_FILTER = "Reports (*.html)"
 NO_SLIDE = "Open a slide first; then it can be compared."
 NO_REGIONS = "Draw regions to compare first: R draws a rectangle, P a polygon."
@@ -38,6 +39,8 @@ class CompareRequests(QObject):
 
     So slide, model and reference may change in the window while it measures.
     """
+
+    _noted = Signal(str)  # what the user should know of what was opened, from the thread
 
     def __init__(
         self,
@@ -55,6 +58,7 @@ class CompareRequests(QObject):
         self._comparing: Comparing | None = None
         self._panel: ComparePanel | None = None
         self._inputs: tuple[Path, ...] = ()
+        self._noted.connect(window.status.show_hint)
         self._names = ("", "")
         self.dock = QDockWidget("Comparison", window)
         self.dock.setObjectName("Comparison")
@@ -75,9 +79,8 @@ class CompareRequests(QObject):
         else:
             from stainapp.ui.comparing import CompareRequest
 
-            self.dock.show()
-            self.dock.raise_()
             self.panel.show_progress(0, 0)
+            self._show_dock()
             paths = (asked.reference, asked.other, asked.transform)
             self._inputs = tuple(Path(path) for path in paths if path is not None)
             entry = self._virtual.entry
@@ -109,6 +112,13 @@ class CompareRequests(QObject):
             device=self._virtual.device,
         )
 
+    def _show_dock(self) -> None:
+        if not self.dock.isVisible():
+            self.dock.show()
+            heights = [max(self.dock.height(), HEIGHT_PX)]
+            self._window.resizeDocks([self.dock], heights, Qt.Orientation.Vertical)
+        self.dock.raise_()
+
     def stains_apart(self) -> str:
         """Say where a virtual stain stands against a real slide of another stain; "" if not."""
         slide, entry, laid = self._current.slide, self._virtual.entry, self._reference.moving
@@ -131,7 +141,7 @@ class CompareRequests(QObject):
     def stop(self) -> None:
         if self._comparing is not None:
             self._comparing.stop()
-        self.panel.show_working(False)
+        self.panel.show_stopped()
 
     def ask_where(self) -> None:
         """Ask for the report's name, and write it with its tables and as PDF."""
@@ -180,7 +190,7 @@ class CompareRequests(QObject):
         """Open both sides; on the thread that measures."""
         from stainapp.compare.opening import open_pair
 
-        return open_pair(asked, self._store, opened, token, lambda _: None)
+        return open_pair(asked, self._store, opened, token, self._noted.emit)
 
     def _on_finished(self, found: object) -> None:
         from stainapp.compare.comparison import Comparison
