@@ -48,12 +48,12 @@ def virtual_chips(title: str, preview: bool) -> tuple[Chip, ...]:
 
 def difference_chips(other: str, base: str, virtual: bool, preview: bool) -> tuple[Chip, ...]:
     """Name what a difference is of; it is marked as what is virtual in it is."""
-    chips = (
-        Chip("DIFFERENCE", GROUND, bold=True),
-        Chip(f"{other} less {base}", GROUND),
-    )
-    chips = (*chips, Chip(BADGE, VIRTUAL_GROUND, bold=True)) if virtual else chips
-    return (*chips, Chip(PREVIEW, PREVIEW_GROUND)) if preview else chips
+    chips = [Chip("DIFFERENCE", GROUND, bold=True), Chip(f"{other} less {base}", GROUND)]
+    if virtual:
+        chips.append(Chip(BADGE, VIRTUAL_GROUND, bold=True))
+    if preview:
+        chips.append(Chip(PREVIEW, PREVIEW_GROUND))
+    return tuple(chips)
 
 
 class ChipRow(QGraphicsItem):
