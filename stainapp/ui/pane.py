@@ -284,12 +284,12 @@ class Pane(pg.GraphicsView):
         self._scale_bar.setPos(size.width - MARGIN_PX, size.height - MARGIN_PX)
         mpp = self._um_per_slide_px
         self._scale_bar.set_scale(mpp / self.viewpoint.camera.zoom if mpp else None)
-        bar = self._scale_bar.boundingRect().height() if self._scale_bar.isVisible() else 0.0
-        above = bar + MARGIN_PX if bar else 0.0
-        self._legend.setPos(size.width - MARGIN_PX, size.height - MARGIN_PX - above)
         if self._curtain is not None:
             self._divider.set_height(size.height)
             self._divider.setPos(round(self._curtain * size.width), 0)
+        bar = self._scale_bar.boundingRect().height() if self._scale_bar.isVisible() else 0.0
+        above = bar + MARGIN_PX if bar else 0.0
+        self._legend.setPos(size.width - MARGIN_PX, size.height - MARGIN_PX - above)
 
     def _on_divider(self, at: QPointF) -> bool:
         if self._curtain is None:
