@@ -197,6 +197,7 @@ class StudyDialog(QDialog):
         self.reader.setEditText(name)
         self.begin.setText("Begin" if held.study is None else "Go on")
         self.words.setText(self._plan.words if held.study is None else in_words(held))
+        self.adjustSize()
         self._show_state()
 
     def _show_state(self, *_: object) -> None:
@@ -218,6 +219,7 @@ class StudyDialog(QDialog):
     def _say(self, sentence: str) -> None:
         self.problem.setText(sentence)
         self.problem.setVisible(bool(sentence))
+        self.adjustSize()
 
     def _on_opened(self, what: tuple[StudyFolder, "Pair"]) -> None:
         slides, self._slides = self._slides, ExitStack()
