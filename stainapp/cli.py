@@ -93,6 +93,9 @@ def _add_view(to: "Subparsers") -> None:
     view.add_argument("--mpp", type=_positive, help="micrometres per level-0 pixel")
     view.add_argument("--model", metavar="ID", help="show this virtual stain")
     view.add_argument("--reference", metavar="SLIDE", help="lay this real slide over the first")
+    view.add_argument(
+        "--difference", action="store_true", help="show what differs in optical density"
+    )
     view.add_argument("--template", type=Path, metavar="IMAGE", help="normalise to this image")
     view.add_argument(
         "--layout", choices=("single", "side-by-side", "curtain", "fade"), help="panes"
@@ -226,6 +229,8 @@ def _add_pair(to: argparse.ArgumentParser) -> None:
     to.add_argument("other", metavar="OTHER", help="what is set beside it")
     to.add_argument("--transform", metavar="JSON", help="joins the two, as register writes it")
     to.add_argument("--model", metavar="MODEL", help="take the virtual stain of OTHER")
+    to.add_argument("--template", metavar="IMAGE", help="what the model normalises to")
+    _add_strength(to)
     to.add_argument("--stain", metavar="STAIN", help="what both show; without it guessed")
     to.add_argument("--reference-mpp", type=_positive, metavar="M", help="its own scale")
     to.add_argument("--other-mpp", type=_positive, metavar="M", help="its own scale")

@@ -43,6 +43,7 @@ def view(args: argparse.Namespace) -> int:
             mpp=args.mpp,
             model=args.model,
             reference=args.reference,
+            difference=args.difference,
             template=args.template,
             layout=args.layout,
             at=args.at,

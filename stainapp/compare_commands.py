@@ -26,7 +26,7 @@ def compare(args: argparse.Namespace) -> int:
     from stainapp.models.store import default_store
 
     files = ReportFiles(args.output)
-    inputs = (args.reference, args.other, args.transform, args.regions)
+    inputs = (args.reference, args.other, args.transform, args.template, args.regions)
     files.make_room(Path(path) for path in inputs if path is not None)
     with ExitStack() as opened, cancelled_by_signals() as token:
         try:

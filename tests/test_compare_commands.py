@@ -3,8 +3,10 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from PIL import Image
 
 from stainapp.cli import main
 from stainapp.commands import DONE, FAILED
@@ -16,6 +18,7 @@ from stainapp.session.regions import Region
 from stainapp.slides.opening import open_slide
 from stainapp.ui import study_window
 
+DAB_MEASURES = ("optical density of dyes", "positive area", "positive nuclei and H-score")
 HE, PAS = "phantom:he:700:5", "phantom:pas:700:5"
 
 
@@ -55,6 +58,49 @@ def test_a_virtual_stain_of_the_other_slide_is_compared(
     assert values["other"]["virtual"]
     assert values["other"]["model"] == "macenko"
     assert "VIRTUAL" in page.read_text("utf-8")
+
+
+def told(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
+    assert main(["compare", *words, "--json"]) == DONE
+    values: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return values
+
+
+@pytest.mark.parametrize("model", ["reinhard", "macenko", "he-dcgmm"])
+def test_dab_is_scored_in_a_slide_of_dab_that_was_normalised(
+    tmp_path: Path, regions: Path, capsys: pytest.CaptureFixture[str], model: str
+) -> None:
+    dab = "phantom:dab:700:5"
+    words = ["--model", model, "--regions", str(regions), "-o", str(tmp_path / "r.html")]
+
+    brown = told(capsys, dab, dab, *words)
+    pink = told(capsys, dab, HE, *words)
+
+    assert {"positive area", "H-score"} <= {one["measure"] for one in brown["figures"]}
+    assert not {"positive area", "H-score"} & {one["measure"] for one in pink["figures"]}
+    reasons = {pink["not_measured"][what] for what in DAB_MEASURES}
+    assert len(reasons) == 1
+    assert reasons.pop().startswith("a normaliser changes colours and no dyes")
+
+
+def test_the_model_is_compared_at_the_template_and_strength_that_are_asked_for(
+    tmp_path: Path, regions: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    template = tmp_path / "pale.png"
+    Image.fromarray(open_slide(PAS).read(0, 0, 0, 700, 700)).save(template)
+    page = tmp_path / "r.html"
+    words = [HE, HE, "--model", "reinhard", "--regions", str(regions), "-o", str(page)]
+
+    own, to_template, none = (
+        told(capsys, *words, *more)
+        for more in ([], ["--template", str(template)], ["--strength", "0"])
+    )
+
+    psnr = [one["figures"][0]["estimate"] for one in (own, to_template, none)]
+    assert len(set(psnr)) == 3
+    assert max(psnr) == psnr[2]  # the slide itself
+    assert main(["compare", *words, "--template", str(template)]) == DONE
+    assert "pale.png" in page.read_text("utf-8")
 
 
 def test_a_transform_joins_slides_of_different_size(

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from stainapp.cancel import CancelToken
 from stainapp.compare.density import amounts, density, dyes_of
 from stainapp.errors import StainAppError
 from stainapp.geometry import Rect
@@ -90,18 +91,28 @@ class DifferenceSlide:
 
     @property
     def legend(self) -> Legend:
-        steps = np.linspace(-self._full, self._full, 256)
-        what = "optical density" if self._of == "all" else f"{self._of}, optical density"
-        ends = (f"-{self._full:g}", "0", f"+{self._full:g}")
-        return Legend(
-            f"other less reference: {what}", ends, self._full, coloured(steps[None], self._full)
-        )
+        return legend_of(self._of, self._full)
 
-    def read(self, x: int, y: int, level: int, width_px: int, height_px: int) -> RgbImage:
-        """Return the coloured difference of a region, as `SlideReader.read`."""
+    def read(
+        self,
+        x: int,
+        y: int,
+        level: int,
+        width_px: int,
+        height_px: int,
+        *,
+        token: CancelToken | None = None,
+    ) -> RgbImage:
+        """Return the coloured difference of a region, as `SlideReader.read`.
+
+        Raises:
+            Cancelled: the token was cancelled, which is looked at between the two readers.
+        """
         step = self._info.levels[level].downsample
         i, j = round(x / step), round(y / step)
         ours = self.reference.read(x, y, level, width_px, height_px)
+        if token is not None:
+            token.check()
         theirs = self._scales[level].read(i, j, width_px, height_px)
         return coloured(self._apart(ours, theirs), self._full)
 
@@ -113,6 +124,14 @@ class DifferenceSlide:
             return np.asarray((density(other) - density(reference)).mean(axis=-1))
         ours, theirs = (amounts(image, self._stain)[self._of] for image in (reference, other))
         return np.asarray(theirs - ours)
+
+
+def legend_of(of: Of = "all", full_od: float = FULL_OD) -> Legend:
+    """Return what the colours of a difference say, whichever two readers it is of."""
+    what = "optical density" if of == "all" else f"optical density of {of}"
+    ends = (f"-{full_od:g}", "0", f"+{full_od:g}")
+    steps = np.linspace(-full_od, full_od, 256)
+    return Legend(f"difference of {what}", ends, full_od, coloured(steps[None], full_od))
 
 
 def coloured(apart: NDArray[np.floating], full_od: float = FULL_OD) -> RgbImage:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,14 @@ from stainapp.models.calibration import calibrate_slide
 from stainapp.models.compatibility import compatibility
 from stainapp.models.opening import open_stainer
 from stainapp.models.store import Store
+from stainapp.models.survey import adopt
+from stainapp.models.template import read_template
 from stainapp.models.virtual_slide import VirtualSlide
 from stainapp.registration.transform import Transform
 from stainapp.settings import home, load_note
 from stainapp.slides.known_scale import open_with_scale
 from stainapp.slides.provenance import read_provenance
-from stainapp.slides.reader import SlideReader
+from stainapp.slides.reader import RgbImage, SlideReader
 from stainapp.slides.stain_guess import guess_stain
 
 Say = Callable[[str], None]
@@ -38,6 +40,10 @@ class PairRequest:
     """File of the transform that joins the two, either way round."""
     model: str | None = None
     """Id or folder of the model whose stain of ``other`` is compared."""
+    template: str | None = None
+    """The image or slide that the model normalises to, in place of its own."""
+    strength: float = 1.0
+    """How much of the model's stain there is, 0..1."""
     stain: str | None = None
     """What both show, where the guess is wrong."""
     reference_mpp: float | None = None
@@ -53,7 +59,7 @@ class PairRequest:
     def absolute(self) -> "PairRequest":
         """Return it with paths that hold from any folder; addresses stay as they are."""
         found = asdict(self)
-        for name in ("reference", "other", "transform", "model"):
+        for name in ("reference", "other", "transform", "model", "template"):
             path = found[name]
             if path is not None and Path(path).exists():
                 found[name] = str(Path(path).resolve())
@@ -115,18 +121,27 @@ def _stained_side(
     if misfit:
         say(f"{slide.info.path.name}: {found.card.id} may not fit: {misfit}.")
 
-    def stained(folder: Path, source: SlideReader) -> VirtualSlide:
-        stainer = open_stainer(folder, device=request.device, notify=say)
+    def stained(
+        folder: Path, source: SlideReader, template: RgbImage | None = None, strength: float = 1.0
+    ) -> VirtualSlide:
+        stainer = open_stainer(folder, device=request.device, template=template, notify=say)
         state = calibrate_slide(source, stainer, cache=home() / "calibrations", token=token)
-        return opened.enter_context(closing(VirtualSlide(source, stainer, state)))
+        virtual = VirtualSlide(source, stainer, state, strength=strength)
+        return opened.enter_context(closing(virtual))
 
-    virtual, back = stained(found.folder, slide), None
-    if found.card.inverse is not None:
+    path = request.template
+    template = None if path is None else read_template(Path(path), found.card)
+    virtual, back = stained(found.folder, slide, template, request.strength), None
+    if found.card.inverse is not None and request.strength == 1:  # it leads back from all of it
+        adopt(virtual, slide)
         try:
             back = stained(store.find(found.card.inverse).folder, virtual)
         except StainAppError as error:  # the comparison does without
             say(f"There is no cycle error: {error}")
-    return virtual_side(virtual, stain, back)
+    made = virtual_side(virtual, stain, back)
+    if path is None:
+        return made
+    return replace(made, origin={**made.origin, "template": Path(path).name})
 
 
 def _exported(slide: str) -> dict[str, Any] | None:

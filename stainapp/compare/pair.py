@@ -34,6 +34,8 @@ class Side:
     """Where its pixels come from, as plain values; of a virtual one `virtual_slide.provenance`."""
     source: SlideReader | None = None
     """Of one that is stained now the slide it is made from, in the same frame."""
+    normalised: bool = False
+    """Whether a normaliser has made it, which changes colours and no dyes."""
     back: SlideReader | None = None
     """What the model's inverse makes of it, in the same frame; None where there is no inverse."""
 

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from stainapp.compare.dab import GRADES, Thresholds
 from stainapp.compare.metrics import decibels
-from stainapp.compare.piece_sums import SIDES, Measurer
+from stainapp.compare.pair import Side
+from stainapp.compare.piece_sums import BROWN, SIDES, Measurer
 from stainapp.compare.registration_error import Rests
 from stainapp.compare.segmenter import said_of
 
@@ -71,18 +72,31 @@ def unmeasured(measurer: Measurer) -> Mapping[str, str]:
     pair, found = measurer.pair, {}
     stains = f"{pair.reference.stain} and {pair.other.stain}"
     if not measurer.same_stain:
-        found["optical density of dyes"] = f"{stains} hold different dyes"
-        found["positive area"] = f"{stains} hold different dyes"
+        why = _other_dyes(pair.reference, pair.other)
+        found["optical density of dyes"] = found["positive area"] = why
     elif measurer.marker is None:
         found["positive area"] = f"no dye of {pair.reference.stain} is a marker"
     if not measurer.finds_nuclei:
         why = f"{measurer.segmenter.name} cannot tell them in {stains} at {measurer.mpp:.3g} um/px"
         found["nuclei"] = why
     if not measurer.scores:
-        found["positive nuclei and H-score"] = "they are scored where both sides show DAB"
+        why = "they are scored where both sides show DAB"
+        if pair.reference.stain == BROWN and not measurer.same_stain:
+            why = _other_dyes(pair.reference, pair.other)
+        found["positive nuclei and H-score"] = why
     if not measurer.cycles:
         found["cycle error"] = "there is no model with an inverse"
     return found
+
+
+def _other_dyes(reference: Side, other: Side) -> str:
+    """Say why two slides have no dye in common to be measured."""
+    if other.normalised:
+        return (
+            f"a normaliser changes colours and no dyes, so {other.name} still holds those of "
+            f"{other.stain} and not those of {reference.stain}"
+        )
+    return f"{reference.stain} and {other.stain} hold different dyes"
 
 
 def _dye_error(dye: str) -> Measure:

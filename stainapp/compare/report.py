@@ -33,7 +33,7 @@ STYLE = (
 .pictures td { border: 0; padding: 0 .6rem .6rem 0; text-align: left; white-space: normal;
   font-size: .85rem; color: var(--faint); }
 .pictures img { max-width: none; } table:not(.pictures) br { display: none; }
-.facts td { text-align: left; white-space: normal; overflow-wrap: anywhere; }
+.facts td, .facts th { text-align: left; white-space: normal; overflow-wrap: anywhere; }
 """
 )
 FACTS = (
@@ -45,6 +45,7 @@ FACTS = (
     ("weights_sha256", "weights, sha256"),
     ("source_stain", "made from"),
     ("target_stain", "made to look like"),
+    ("template", "normalised to"),
     ("mpp", "um per pixel"),
     ("recorded_mpp", "um per pixel, as recorded"),
     ("working_mpp", "um per pixel, of the model"),
@@ -69,6 +70,8 @@ class Look:
     picture_px: int
     """Width of a picture, of which four are to fit beside each other; ``plot_px``: of three."""
     plot_px: int
+    measures: int = 99
+    """How many of them stand beside each other in a table; the others follow in further tables."""
 
 
 SCREEN = Look(STYLE, 320, WIDTH)
@@ -102,7 +105,7 @@ def as_html(report: Report, look: Look = SCREEN) -> str:
         *notes_of(report.comparison.of(ALL)),
         *_not_measured(report.comparison.missing),
         "<h2>Region by region</h2>",
-        _table_by_region(report),
+        _tables_by_region(report, look),
         "<h2>Agreement over regions</h2>",
         *_agreement(report, look),
         '<h2 class="leaf">Pictures</h2>',
@@ -173,9 +176,24 @@ def _line(one: Figure) -> str:
     return f"<tr{_class(one)}>{''.join(cells)}</tr>"
 
 
-def _table_by_region(report: Report) -> str:
+def _tables_by_region(report: Report, look: Look) -> str:
     comparison = report.comparison
-    heads = ["Region", "Area, mm2", "Registration error, um", *comparison.measures]
+    measures = comparison.measures
+    tables = [
+        _table_by_region(comparison, measures[at : at + look.measures])
+        for at in range(0, len(measures), look.measures)
+    ]
+    why = dict.fromkeys(f"{one.region}: {one.greyed}." for one in comparison.figures if one.greyed)
+    said_of_it = (
+        "Each cell: the agreement, or the other side less the reference, with its 95 % interval "
+        "over the region's squares, and below it both sides."
+    )
+    grey = f"<p>Grey, and not to be read:</p>{_list(why)}" if why else ""
+    return f"<p>{said_of_it}</p>{'<p></p>'.join(tables)}{grey}"
+
+
+def _table_by_region(comparison: Comparison, measures: Sequence[str]) -> str:
+    heads = ["Region", "Area, mm2", "Registration error, um", *measures]
     units = {one.measure: one.unit for one in comparison.of(ALL)}
     head = "".join(f"<th>{escape(one)}{_small(units.get(one))}</th>" for one in heads)
     rows = []
@@ -186,16 +204,9 @@ def _table_by_region(report: Report) -> str:
             error += _small(f"{place.error.greatest_um:.2f} at most")
         name = f"{number}. {place.name}"
         cells = [f"<td>{escape(name)}</td>", f"<td>{place.area_mm2:.3g}</td>", f"<td>{error}</td>"]
-        cells += [_cell(figures[measure]) for measure in comparison.measures]
+        cells += [_cell(figures[measure]) for measure in measures]
         rows.append(f"<tr>{''.join(cells)}</tr>")
-    table = _wide(f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody>")
-    why = dict.fromkeys(f"{one.region}: {one.greyed}." for one in comparison.figures if one.greyed)
-    said_of_it = (
-        "Each cell: the agreement, or the other side less the reference, with its 95 % interval "
-        "over the region's squares, and below it both sides."
-    )
-    grey = f"<p>Grey, and not to be read:</p>{_list(why)}" if why else ""
-    return f"<p>{said_of_it}</p>{table}{grey}"
+    return _wide(f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody>")
 
 
 def _cell(one: Figure) -> str:
@@ -254,15 +265,15 @@ def _facts(pair: Pair) -> str:
         value = side.origin.get(key)
         return "" if value in (None, "") else escape(_plain(value))
 
-    rows = [("", "Reference", "Other")]
-    rows += [
+    rows = [
         (words, cell(pair.reference, key), cell(pair.other, key))
         for key, words in FACTS
         if any(side.origin.get(key) not in (None, "") for side in pair.sides)
     ]
     rows += [(f"registration, {k}", escape(str(v)), "") for k, v in pair.joined_by.items()]
+    head = "".join(f"<th>{one}</th>" for one in ("", "Reference", "Other"))
     body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
-    return f'<table class="facts">{body}</table>'
+    return f'<table class="facts"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
 def _not_measured(missing: Mapping[str, str]) -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from stainapp import __version__
@@ -62,7 +63,15 @@ class ReportFiles:
         try:
             self.page.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise ExportError(f"{self.page.parent} cannot be made ({error.strerror}).") from error
+            raise ExportError(
+                f"{self.page.parent} cannot be made ({error.strerror}); choose another folder."
+            ) from error
+        try:
+            TemporaryFile(dir=self.page.parent).close()
+        except OSError as error:
+            raise ExportError(
+                f"{self.page.parent} cannot be written ({error.strerror}); choose another folder."
+            ) from error
 
     def write(
         self,

@@ -8,7 +8,7 @@ import numpy as np
 
 from stainapp.compare.pair import ErrorAt, Pair, Points, Side
 from stainapp.errors import StainAppError
-from stainapp.models.card import ANY_STAIN
+from stainapp.models.card import ANY_STAIN, UNKNOWN_STAIN
 from stainapp.models.virtual_slide import VirtualSlide, provenance
 from stainapp.registration.transform import Transform
 from stainapp.registration.warped_slide import WarpedSlide
@@ -50,11 +50,13 @@ def virtual_side(
 
     Args:
         virtual: the virtual slide.
-        source_stain: what its source is stained with; a normaliser keeps it.
+        source_stain: what its source is stained with; a normaliser keeps it, whatever slide or
+            image it normalises to.
         back: what the model's inverse makes of the virtual slide, where there is one.
     """
     card, info = virtual.stainer.card, virtual.source.info
-    stain = source_stain if card.target_stain == ANY_STAIN else card.target_stain
+    known = source_stain not in (ANY_STAIN, UNKNOWN_STAIN)
+    stain = source_stain if card.normalises and known else card.target_stain
     # A model's picture holds nothing finer than it was taught at.
     scales = [mpp for mpp in (info.mpp, card.mpp if virtual.scale is not None else None) if mpp]
     return Side(
@@ -65,6 +67,7 @@ def virtual_side(
         info.identity,
         provenance(virtual),
         virtual.source,
+        card.normalises,
         back,
     )
 

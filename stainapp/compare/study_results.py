@@ -10,6 +10,8 @@ import numpy as np
 from stainapp.compare.intervals import Interval, interval
 from stainapp.compare.kappa import cohen, fleiss
 from stainapp.compare.table import Row, Table, measured, missing
+from stainapp.errors import RegionError, StudyError
+from stainapp.session.atomic_file import write_atomically
 from stainapp.session.reader_study import SCORES, Answer, Study, StudyFolder
 
 Answers = Mapping[str, Mapping[int, Answer]]
@@ -28,6 +30,21 @@ def results_of(folder: StudyFolder) -> tuple[Table, str]:
     """
     answers = {reader: folder.answers(reader) for reader in folder.readers()}
     return measures(folder.study, answers), answers_csv(folder.study, answers)
+
+
+def write_results(folder: StudyFolder) -> Table:
+    """Write ``results.csv`` and ``answers.csv`` beside the study, and return the measures.
+
+    Raises:
+        StudyError: a file of answers cannot be read, or the tables cannot be written.
+    """
+    table, answers = results_of(folder)
+    try:
+        for name, text in (("results.csv", table.as_csv()), ("answers.csv", answers)):
+            write_atomically(folder.path / name, text.encode())
+    except RegionError as error:
+        raise StudyError(str(error)) from error
+    return table
 
 
 def answers_csv(study: Study, answers: Answers) -> str:

@@ -264,6 +264,11 @@ class ModelCard:
         return self.arch is not None and self.arch.family == "dcgmm"
 
     @property
+    def normalises(self) -> bool:
+        """Whether it changes a slide's colours and none of its dyes."""
+        return self.takes_template or self.target_stain == ANY_STAIN
+
+    @property
     def digest(self) -> str:
         """Sha256 of the whole card, weights included through their own: the model's identity."""
         text = json.dumps(asdict(self), sort_keys=True, ensure_ascii=False)

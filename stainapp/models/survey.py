@@ -44,6 +44,14 @@ def survey(reader: SlideReader) -> Survey:
     return known
 
 
+def adopt(made: SlideReader, source: SlideReader) -> None:
+    """Let what one look over a slide tells hold for what is made from it, in the same frame.
+
+    To look over a virtual slide would be to stain all of it.
+    """
+    _surveys[made] = survey(source)
+
+
 _surveys: WeakKeyDictionary[SlideReader, Survey] = WeakKeyDictionary()
 """By reader and not by identity: it goes when the slide does. Two threads find the same."""
 

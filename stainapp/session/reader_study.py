@@ -72,6 +72,11 @@ class Answer:
     """How long the field was looked at."""
 
 
+def is_reader_name(name: str) -> bool:
+    """Tell whether a reader may be called so: the name is a part of a file's."""
+    return re.fullmatch(r"[\w-]{1,60}", name) is not None
+
+
 def make_study(regions: Sequence[Region], seed: int, slides: Mapping[str, Any]) -> Study:
     """Put the real and the virtual field of each region into a random order; the same for a seed.
 
@@ -198,7 +203,7 @@ class StudyFolder:
         return next((n for n in range(len(self.study.fields)) if n not in answered), None)
 
     def _answers_file(self, reader: str) -> Path:
-        if not re.fullmatch(r"[\w-]{1,60}", reader):
+        if not is_reader_name(reader):
             raise StudyError(
                 f"{reader!r} is no name for a reader; use letters, digits, hyphens or underscores."
             )

@@ -42,6 +42,7 @@ from stainapp.ui.screenshot import Screenshot
 from stainapp.ui.session_choices import SessionChoices
 from stainapp.ui.session_requests import SessionRequests
 from stainapp.ui.staining import StainService
+from stainapp.ui.study_requests import StudyRequests
 from stainapp.ui.theme import apply_theme, chosen_colours
 from stainapp.ui.train_requests import TrainRequests
 from stainapp.ui.train_wish import RegisteredSlide
@@ -64,6 +65,8 @@ class ViewOptions:
     model: str | None = None
     reference: str | None = None
     """A slide to lay over the first."""
+    difference: bool = False
+    """Whether to show the difference of optical density."""
     template: Path | None = None
     layout: str | None = None
     at: tuple[float, float] | None = None
@@ -98,6 +101,7 @@ class ViewOptions:
             "fade": self.fade != 1,
             "strength": self.strength != 1,
             "model": self.model is not None,
+            "difference": self.difference,
         }
         return frozenset(name for name, is_made in made.items() if is_made)
 
@@ -149,6 +153,10 @@ class App(QObject):
             self.window, self.current, self.virtual, self.reference, self.regions, store
         )
         self.requests.add(self.compare.answers)
+        self.studies = StudyRequests(
+            self.window, self.compare, self.regions, store, self.requests.dialogs
+        )
+        self.requests.add(self.studies.answers)
         self.requests.reference.asks_scale = options.screenshot is None
         self.sessions = SessionRequests(
             self.window,
@@ -189,6 +197,7 @@ class App(QObject):
         self._remember()
         self.session.end()
         self.requests.close()
+        self.studies.close()
         self.compare.close()
         self.train.close()
         self.service.close()
@@ -274,6 +283,8 @@ class App(QObject):
             window.action(name).setChecked(on)
         self.view.set_minimap_visible(settings.show_minimap)
         self.view.set_scale_bar_visible(settings.show_scale_bar)
+        if options.difference:
+            window.action("difference").trigger()
         window.action("reopen-session").setChecked(settings.reopen)
         window.action(f"theme-{settings.theme}").setChecked(True)
         window.action("device-mps").setEnabled(sys.platform == "darwin")

@@ -14,6 +14,8 @@ from stainapp.compare.bland_altman import LEAST_PAIRS, Paired, histogram, limits
 DOT_PX = 8
 DOT_ALPHA = 190
 BAND_ALPHA = 40
+MOST_TICKS = 5
+"""Of counts, which are whole numbers."""
 
 
 class ComparePlots(QWidget):
@@ -101,6 +103,8 @@ class ComparePlots(QWidget):
             pen=pg.mkPen(self._colour("base"), width=1),
         )
         self.counts.addItem(bars)
+        step = max(1, -(-int(found.counts.max()) // MOST_TICKS))
+        self.counts.getPlotItem().getAxis("left").setTickSpacing(levels=[(step, 0)])
         pen = pg.mkPen(self._colour("text"), width=1, style=Qt.PenStyle.DashLine)
         if found.edges[0] <= 0 <= found.edges[-1]:
             self.counts.addItem(pg.InfiniteLine(0.0, 90, pen))

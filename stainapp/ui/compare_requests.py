@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Qt
+from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import QDockWidget, QFileDialog
 
 from stainapp.cancel import CancelToken
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from stainapp.compare.pair import Pair
     from stainapp.ui.compare_panel import ComparePanel
     from stainapp.ui.comparing import Comparing
+    from stainapp.ui.model_list import Entry
 
+HEIGHT_PX = 270
 REPORT_FILTER = "Reports (*.html)"
 NO_SLIDE = "Open a slide first; then it can be compared."
 NO_REGIONS = "Draw regions to compare first: R draws a rectangle, P a polygon."
@@ -37,6 +39,8 @@ class CompareRequests(QObject):
 
     So slide, model and reference may change in the window while it measures.
     """
+
+    _noted = Signal(str)  # what the user should know of what was opened, from the thread
 
     def __init__(
         self,
@@ -54,6 +58,7 @@ class CompareRequests(QObject):
         self._comparing: Comparing | None = None
         self._panel: ComparePanel | None = None
         self._inputs: tuple[Path, ...] = ()
+        self._noted.connect(window.status.show_hint)
         self._names = ("", "")
         self.dock = QDockWidget("Comparison", window)
         self.dock.setObjectName("Comparison")
@@ -74,12 +79,13 @@ class CompareRequests(QObject):
         else:
             from stainapp.ui.comparing import CompareRequest
 
-            self.dock.show()
-            self.dock.raise_()
             self.panel.show_progress(0, 0)
+            self._show_dock()
             paths = (asked.reference, asked.other, asked.transform)
             self._inputs = tuple(Path(path) for path in paths if path is not None)
-            self._names = Path(asked.reference).name, asked.model or Path(asked.other).name
+            entry = self._virtual.entry
+            other = entry.found.card.id if entry else Path(asked.other).name
+            self._names = Path(asked.reference).name, other
             self.comparing.start(CompareRequest(partial(self._opened, asked), tuple(regions)))
 
     def request(self) -> "PairRequest | None":
@@ -93,21 +99,49 @@ class CompareRequests(QObject):
         laid = laid if self._reference.transform is not None else None
         if slide is None or (entry is None and laid is None):
             return None
-        truth = laid or slide
+        truth, template = laid or slide, self._virtual.template
         return PairRequest(
             reference=truth.address,
             other=slide.address,
             transform=str(self._reference.path) if laid else None,
-            model=entry.found.card.id if entry else None,
+            model=self._model_of(entry),
+            template=str(template) if entry and template else None,
+            strength=self._window.stains.strength.value() if entry else 1.0,
             reference_mpp=truth.reader.info.mpp,
             other_mpp=slide.reader.info.mpp,
             device=self._virtual.device,
         )
 
+    def _show_dock(self) -> None:
+        if not self.dock.isVisible():
+            self.dock.show()
+            heights = [max(self.dock.height(), HEIGHT_PX)]
+            self._window.resizeDocks([self.dock], heights, Qt.Orientation.Vertical)
+        self.dock.raise_()
+
+    def stains_apart(self) -> str:
+        """Say where a virtual stain stands against a real slide of another stain; "" if not."""
+        slide, entry, laid = self._current.slide, self._virtual.entry, self._reference.moving
+        if slide is None or entry is None:
+            return ""
+        truth = laid if laid is not None and self._reference.transform is not None else slide
+        card = entry.found.card
+        made = slide.stain if card.normalises else card.target_stain
+        if made == truth.stain:
+            return ""
+        return f"Its colours give it away: the real slide shows {truth.stain}, the virtual {made}."
+
+    def _model_of(self, entry: "Entry | None") -> str | None:
+        """Return the model's id; of one that is being taught its folder, as no store has it."""
+        if entry is None:
+            return None
+        found = entry.found
+        return str(found.folder) if self._virtual.shows_training else found.card.id
+
     def stop(self) -> None:
         if self._comparing is not None:
             self._comparing.stop()
-        self.panel.show_working(False)
+        self.panel.show_stopped()
 
     def ask_where(self) -> None:
         """Ask for the report's name, and write it with its tables and as PDF."""
@@ -156,7 +190,7 @@ class CompareRequests(QObject):
         """Open both sides; on the thread that measures."""
         from stainapp.compare.opening import open_pair
 
-        return open_pair(asked, self._store, opened, token, lambda _: None)
+        return open_pair(asked, self._store, opened, token, self._noted.emit)
 
     def _on_finished(self, found: object) -> None:
         from stainapp.compare.comparison import Comparison

@@ -67,7 +67,11 @@ class Comparing(QObject):
                 self._last = (request, found)
                 self.finished.emit(found)
 
-        self._background.run(work, done, self.failed.emit)
+        def failed(sentence: str) -> None:
+            if not token.cancelled:
+                self.failed.emit(sentence)
+
+        self._background.run(work, done, failed)
 
     def stop(self) -> None:
         """Stop what runs, before its next piece."""
@@ -85,13 +89,14 @@ class Comparing(QObject):
             self.failed.emit("Nothing was compared yet; compare some regions first.")
             return
         request, found = self._last
+        token = self._token = CancelToken()  # the one before may have been stopped
 
         def work() -> tuple[Path, ...]:
             files = ReportFiles(page)
             files.make_room(inputs)
             with ExitStack() as opened:
-                pair = request.open(opened, self._token)
-                report = files.write(pair, found, request.instruments, self._token)
+                pair = request.open(opened, token)
+                report = files.write(pair, found, request.instruments, token)
             if pdf:
                 files.written.append(PdfThread(report, files.pdf).written())
             return tuple(files.written)

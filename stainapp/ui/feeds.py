@@ -87,11 +87,35 @@ class TileFeed(QObject):
         self._pool = pool
         self._read = read or _without_token(reader)
         self._is_live = is_live or _always
+        self._threads = threads
         self._scheduler = TileScheduler(threads)
         self._futures: set[Future[None]] = set()
         self._lost: set[TileKey] = set()
+        self._beside: list[TileFeed] = []
         self._closed = False
         self._ended.connect(self._on_ended)
+
+    def beside(self, reader: SlideReader, read: Read) -> "TileFeed":
+        """Return a feed of what is made from this one's reader, on its threads.
+
+        It can be shown where this one can, and stops with it: this one's reader may close then.
+        """
+        feed = TileFeed(
+            reader,
+            self._cache,
+            self._pool,
+            threads=self._threads,
+            read=read,
+            is_live=self._is_live,
+            parent=self,
+        )
+        self._beside.append(feed)
+        return feed
+
+    @property
+    def reading(self) -> bool:
+        """Whether a thread may still be reading for this feed, stopped or not."""
+        return any(not future.done() for future in self._futures)
 
     def want(self, keys: Iterable[TileKey]) -> None:
         """Ask for tiles, the most urgent first; earlier wishes not repeated are dropped."""
@@ -126,6 +150,8 @@ class TileFeed(QObject):
         """Take no more wishes and cancel what is under way, without waiting for it."""
         self._closed = True
         self._scheduler.want(())
+        for feed in self._beside:
+            feed.stop()
 
     def close(self) -> None:
         """Stop, and return when no thread is reading for this feed any more."""

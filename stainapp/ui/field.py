@@ -1,15 +1,17 @@
-"""The pictures of the field in view, and their tiles: real, virtual, and the reference."""
+"""The pictures of the field in view, and their tiles: real, virtual, reference, difference."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
+from stainapp.cancel import CancelToken
+from stainapp.compare.difference_slide import DifferenceSlide
 from stainapp.geometry import Rect
-from stainapp.slides.reader import SlideReader
+from stainapp.slides.reader import RgbImage, SlideReader
 from stainapp.tiles.cache import TileCache
 from stainapp.tiles.grid import TileGrid, TileKey, View
-from stainapp.ui.feeds import Tile, TileFeed, yield_to_window
+from stainapp.ui.feeds import Read, Tile, TileFeed, yield_to_window
 from stainapp.ui.picture import Picture
 
 CACHE_BYTES = 768 << 20
@@ -24,7 +26,7 @@ class Field(QObject):
     """Keeps the feeds of one slide and what is shown over it, and asks them for what is in view.
 
     The virtual picture is a stack: exact tiles, the preview, and, until the new model
-    covers the view, the picture of the model before.
+    covers the view, the picture of the model before. The difference follows the others.
     """
 
     changed = Signal(bool)
@@ -42,7 +44,10 @@ class Field(QObject):
         self._exact: TileFeed | None = None
         self._before: tuple[TileFeed, ...] = ()
         self._reference: TileFeed | None = None
-        self._reference_wanted = True
+        self._difference: tuple[TileFeed, ...] = ()
+        self._parting: list[TileFeed] = []
+        """Differences of before, for which a thread may still be reading."""
+        self._looked_at: frozenset[Picture] = frozenset()
         self._view = View(0, 0, 0, 0)
         self._visible: tuple[TileKey, ...] = ()
         self._waiting = 0
@@ -70,12 +75,23 @@ class Field(QObject):
     def reference(self) -> tuple[TileFeed, ...]:
         return (self._reference,) if self._reference else ()
 
+    @property
+    def differing(self) -> tuple[Picture, Picture] | None:
+        """What the difference is of, the first less the second; None where there is one picture.
+
+        The reference is what is true, where there is one: as in a comparison of regions.
+        """
+        base = Picture.REFERENCE if self.reference else Picture.REAL
+        other = Picture.VIRTUAL if self.virtual else Picture.REAL
+        return None if other is base else (other, base)
+
     def stack(self, picture: Picture) -> tuple[TileFeed, ...]:
         """Return the feeds of a picture, the best first; empty where there is none."""
         return {
             Picture.REAL: self.real,
             Picture.VIRTUAL: self.virtual,
             Picture.REFERENCE: self.reference,
+            Picture.DIFFERENCE: self._difference,
         }[picture]
 
     @property
@@ -98,10 +114,14 @@ class Field(QObject):
         return self._waiting
 
     @property
-    def only_preview(self) -> bool:
-        """Whether a part of the view shows no exact virtual tile."""
-        exact = self._exact
-        return exact is None or any(exact.tile(key) is None for key in self._visible)
+    def previews(self) -> frozenset[Picture]:
+        """The pictures of which a part of the view shows no exact virtual tile."""
+        exact, differing = self._exact, self.differing
+        found = {Picture.VIRTUAL: self._lacks_some(exact)}
+        if differing is not None and differing[0] is Picture.VIRTUAL:
+            first = self._difference[0] if exact and self._difference else None
+            found[Picture.DIFFERENCE] = self._lacks_some(first)
+        return frozenset(picture for picture, lacking in found.items() if lacking)
 
     def show_slide(self, reader: SlideReader) -> None:
         """Show another slide; returns when nothing reads from the one before."""
@@ -111,6 +131,7 @@ class Field(QObject):
     def show_preview(self, reader: SlideReader) -> None:
         """Begin another model's picture; the one before stays below until this one covers it."""
         before = self.virtual
+        self._drop_difference()
         self._forget_stack()
         self._before = before
         self._preview = self._feed(reader)
@@ -118,6 +139,7 @@ class Field(QObject):
 
     def show_virtual(self, feed: TileFeed) -> None:
         """Add exact tiles over the preview; the feed belongs to whoever stains."""
+        self._drop_difference()
         if self._exact is not None:
             self._before = (self._exact, *self._before)
         self._exact = feed
@@ -134,24 +156,27 @@ class Field(QObject):
         grid = self.grid
         if reader is not None and grid is not None and grid.steps != TileGrid(reader.info).steps:
             raise ValueError("the reference must have the slide's own levels")
+        self._drop_difference(wait=True)
         if self._reference is not None:
             self._reference.close()
         self._reference = self._feed(reader) if reader is not None else None
         self._restate()
 
-    def want_reference(self, wanted: bool) -> None:
-        """Say whether the reference is looked at: it is not read where nobody does."""
-        if wanted != self._reference_wanted:
-            self._reference_wanted = wanted
+    def look_at(self, pictures: Collection[Picture]) -> None:
+        """Say what is looked at: reference and difference are not read where nobody does."""
+        if frozenset(pictures) != self._looked_at:
+            self._looked_at = frozenset(pictures)
             self._restating.start()
 
     def clear_virtual(self) -> None:
+        self._drop_difference()
         self._forget_stack()
         self._before = ()
         self._restate()
 
     def clear(self) -> None:
         """Let go of the slide; returns when no thread reads from it for the screen."""
+        self._drop_difference(wait=True)
         self._forget_stack()
         self._before = ()
         for feed in (self._real, self._reference):
@@ -186,17 +211,56 @@ class Field(QObject):
         assert self._real is not None
         self._real.want([*backdrop, *self._visible, *ahead])
         if self._reference is not None:
-            seen = [*backdrop, *self._visible] if self._reference_wanted else ()
-            self._reference.want(seen)
+            seen = Picture.REFERENCE in self._looked_at
+            self._reference.want([*backdrop, *self._visible] if seen else ())
         if self._exact is not None:
             self._exact.want(self._visible)
         if self._preview is not None:
-            self._preview.want([*backdrop, *self._not_exact(self._visible)])
+            self._preview.want([*backdrop, *_lacking(self._exact, self._visible)])
+        self._restate_difference(backdrop)
         self._report.start()
 
-    def _not_exact(self, keys: Iterable[TileKey]) -> list[TileKey]:
-        exact = self._exact
-        return [key for key in keys if exact is None or exact.tile(key) is None]
+    def _restate_difference(self, backdrop: list[TileKey]) -> None:
+        if Picture.DIFFERENCE not in self._looked_at:
+            self._drop_difference()
+            return
+        if not self._difference:
+            self._make_difference()
+        exact = None
+        for feed in self._difference[:-1]:
+            feed.want(self._visible)
+            exact = feed
+        for feed in self._difference[-1:]:
+            feed.want([*backdrop, *_lacking(exact, self._visible)])
+
+    def _make_difference(self) -> None:
+        """Set what is on show against what is true: its exact tiles, then its preview."""
+        differing = self.differing
+        if self._real is None or differing is None:
+            return
+        base = (self._reference or self._real).reader
+        feeds = []
+        if differing[0] is Picture.REAL:
+            feeds.append(self._feed(DifferenceSlide(base, self._real.reader)))
+        if self._exact is not None:
+            exact = DifferenceSlide(base, self._exact.reader)
+            feeds.append(self._exact.beside(exact, _cancellable(exact)))
+            feeds[0].arrived.connect(self._on_arrived)
+            feeds[0].failed.connect(self.failed)
+        if self._preview is not None:
+            feeds.append(self._feed(DifferenceSlide(base, self._preview.reader)))
+        self._difference = tuple(feeds)
+
+    def _drop_difference(self, *, wait: bool = False) -> None:
+        """Let go of the difference, and with ``wait`` return when nothing is read for it."""
+        for feed in self._difference:
+            feed.stop()
+        self._parting = [one for one in (*self._parting, *self._difference) if one.reading]
+        self._difference = ()
+        if wait:
+            for feed in self._parting:
+                feed.close()
+            self._parting = []
 
     def _feed(self, reader: SlideReader) -> TileFeed:
         feed = TileFeed(reader, self._cache, self.pool, threads=READING_THREADS, parent=self)
@@ -232,16 +296,15 @@ class Field(QObject):
         self.changed.emit(news)
 
     def _count_waiting(self) -> int:
-        reference = self._reference if self._reference_wanted else None
-        feeds = [feed for feed in (self._real, self._exact, reference) if feed]
-        waiting = sum(feed.is_missing(key) for feed in feeds for key in self._visible)
-        if self._preview is not None:
-            waiting += sum(
-                self._preview.is_missing(key)
-                for key in self._not_exact(self._visible)
-                if self._exact is None or not self._exact.is_missing(key)
-            )
-        return waiting
+        virtual = tuple(feed for feed in (self._exact, self._preview) if feed)
+        stacks = [self.real, virtual]
+        if Picture.REFERENCE in self._looked_at:
+            stacks.append(self.reference)
+        stacks.append(self._difference)
+        return sum(_is_awaited(stack, key) for stack in stacks for key in self._visible)
+
+    def _lacks_some(self, exact: TileFeed | None) -> bool:
+        return exact is None or bool(_lacking(exact, self._visible))
 
     def _drop_the_model_before(self) -> None:
         """Drop the older picture once the newer one covers the view."""
@@ -257,3 +320,25 @@ def single_shot(owner: QObject, interval_ms: int, slot: Callable[[], None]) -> Q
     timer.setInterval(interval_ms)
     timer.timeout.connect(slot)
     return timer
+
+
+def _lacking(exact: TileFeed | None, keys: Iterable[TileKey]) -> list[TileKey]:
+    """Return those tiles that are not there exactly."""
+    return [key for key in keys if exact is None or exact.tile(key) is None]
+
+
+def _is_awaited(stack: Iterable[TileFeed], key: TileKey) -> bool:
+    """Tell whether a tile is still to come; below the first that is here, none is waited for."""
+    for feed in stack:
+        if feed.is_missing(key):
+            return True
+        if feed.tile(key) is not None:
+            return False
+    return False
+
+
+def _cancellable(slide: DifferenceSlide) -> Read:
+    def read(x: int, y: int, level: int, width: int, height: int, token: CancelToken) -> RgbImage:
+        return slide.read(x, y, level, width, height, token=token)
+
+    return read

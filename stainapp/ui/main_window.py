@@ -194,9 +194,10 @@ class MainWindow(QMainWindow):
             "upright": self._upright,
             "less-virtual": partial(self._fade_by, -FADE_STEP),
             "more-virtual": partial(self._fade_by, FADE_STEP),
-            "virtual": partial(self.view.set_visible, Picture.VIRTUAL),
-            "show-real": partial(self.view.set_visible, Picture.REAL),
-            "reference": partial(self.view.set_visible, Picture.REFERENCE),
+            "virtual": self._shows(Picture.VIRTUAL),
+            "show-real": self._shows(Picture.REAL),
+            "reference": self._shows(Picture.REFERENCE),
+            "difference": self._shows(Picture.DIFFERENCE),
             "peek": self.view.peek,
             "minimap": self.view.set_minimap_visible,
             "scale-bar": self.view.set_scale_bar_visible,
@@ -206,6 +207,14 @@ class MainWindow(QMainWindow):
         for spec in ACTIONS:
             own.setdefault(spec.name, partial(self._on_other, spec.name))
         return own
+
+    def _shows(self, picture: Picture) -> Callable[[bool], None]:
+        """Return what shows or hides a picture; Qt hands a `partial` no word of the check mark."""
+
+        def show(on: bool) -> None:
+            self.view.set_visible(picture, on)
+
+        return show
 
     def _lay_out(self) -> None:
         middle = QWidget(self)

@@ -24,8 +24,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from stainapp.compare.difference_slide import Legend
 from stainapp.tiles.grid import TileKey, View
 from stainapp.ui.camera import Camera, Size, Viewpoint
+from stainapp.ui.difference_legend import DifferenceLegend
 from stainapp.ui.pane_marks import Chip, ChipRow, CrossHair, Divider
 from stainapp.ui.picture import Picture
 from stainapp.ui.region_layer import RegionLayer
@@ -73,6 +75,7 @@ class Pane(pg.GraphicsView):
         self._root = QGraphicsRectItem()
         self._left, self._right = ChipRow(), ChipRow(align_right=True)
         self._scale_bar, self._cross, self._divider = ScaleBar(), CrossHair(), Divider()
+        self._legend = DifferenceLegend()
         self._um_per_slide_px: float | None = None
         self._curtain: float | None = None
         self._button = Qt.MouseButton.NoButton
@@ -121,6 +124,15 @@ class Pane(pg.GraphicsView):
 
     def set_scale_bar_visible(self, visible: bool) -> None:
         self._scale_bar.setVisible(visible)
+        self._place_marks()
+
+    def set_legend(self, legend: Legend | None) -> None:
+        """Say what the colours of a difference mean; None where none is shown."""
+        self._legend.set_legend(legend)
+
+    @property
+    def legend(self) -> Legend | None:
+        return self._legend.legend
 
     def set_curtain(self, fraction: float | None) -> None:
         """Show the divider at a share of the width; None takes it away."""
@@ -245,7 +257,14 @@ class Pane(pg.GraphicsView):
         self.scene().addItem(self._root)
         for item in (*self.layers.values(), self.regions):
             item.setParentItem(self._root)
-        marks = (self._divider, self._cross, self._left, self._right, self._scale_bar)
+        marks = (
+            self._divider,
+            self._cross,
+            self._left,
+            self._right,
+            self._scale_bar,
+            self._legend,
+        )
         for order, mark in enumerate(marks):
             mark.setZValue(100 + order)
             mark.setCacheMode(QGraphicsItem.CacheMode.DeviceCoordinateCache)
@@ -268,6 +287,9 @@ class Pane(pg.GraphicsView):
         if self._curtain is not None:
             self._divider.set_height(size.height)
             self._divider.setPos(round(self._curtain * size.width), 0)
+        bar = self._scale_bar.boundingRect().height() if self._scale_bar.isVisible() else 0.0
+        above = bar + MARGIN_PX if bar else 0.0
+        self._legend.setPos(size.width - MARGIN_PX, size.height - MARGIN_PX - above)
 
     def _on_divider(self, at: QPointF) -> bool:
         if self._curtain is None:

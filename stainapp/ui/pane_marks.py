@@ -46,6 +46,16 @@ def virtual_chips(title: str, preview: bool) -> tuple[Chip, ...]:
     return (*chips, Chip(PREVIEW, PREVIEW_GROUND)) if preview else chips
 
 
+def difference_chips(other: str, base: str, virtual: bool, preview: bool) -> tuple[Chip, ...]:
+    """Name what a difference is of; it is marked as what is virtual in it is."""
+    chips = [Chip("DIFFERENCE", GROUND, bold=True), Chip(f"{other} less {base}", GROUND)]
+    if virtual:
+        chips.append(Chip(BADGE, VIRTUAL_GROUND, bold=True))
+    if preview:
+        chips.append(Chip(PREVIEW, PREVIEW_GROUND))
+    return tuple(chips)
+
+
 class ChipRow(QGraphicsItem):
     """Chips in a row, or one below the other; from the left edge or up to the right one."""
 

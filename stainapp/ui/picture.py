@@ -10,3 +10,5 @@ class Picture(Enum):
     VIRTUAL = "virtual"
     REFERENCE = "reference"
     """Another real slide, registered to this one."""
+    DIFFERENCE = "difference"
+    """How much denser one of them is than another, in colours."""

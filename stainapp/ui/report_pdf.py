@@ -16,6 +16,7 @@ from PySide6.QtGui import (
 
 from stainapp.compare.report import Look, Report, as_html
 from stainapp.errors import ExportError
+from stainapp.ui.paper import lay_out
 
 DPI = 150
 MARGIN_MM = 12.0
@@ -23,14 +24,15 @@ SCALE = 2
 """Drawings are painted this much finer than they are shown."""
 STYLE = """
 body { font-family: sans-serif; font-size: 8pt; } h1 { font-size: 14pt; } h2 { font-size: 11pt; }
-h3 { font-size: 9pt; } th { text-align: right; font-weight: 600; } td { text-align: right; }
-small { font-size: 6.5pt; color: #66666f; } .grey { color: #9a9aa4; }
+h3 { font-size: 9pt; } td { text-align: right; font-size: 7pt; padding: 1px 4px; }
+th { text-align: right; font-weight: 600; font-size: 7pt; padding: 1px 4px; }
+small { font-size: 6pt; color: #66666f; } .grey { color: #9a9aa4; }
 .virtual { background-color: #6a26c9; color: #ffffff; font-weight: 600; }
-.facts td { text-align: left; } .pictures td { text-align: left; }
+.facts td, .facts th { text-align: left; } .pictures td { text-align: left; }
 .leaf { page-break-before: always; }
 """
 """What Qt's rich text understands of the page's own style: neither variables nor boxes."""
-PAPER = Look(STYLE, picture_px=240, plot_px=320)
+PAPER = Look(STYLE, picture_px=240, plot_px=320, measures=7)
 
 
 def write_pdf(report: Report, path: Path) -> Path:
@@ -50,8 +52,8 @@ def write_pdf(report: Report, path: Path) -> Path:
     writer.setPageMargins(QMarginsF(*[MARGIN_MM] * 4), QPageLayout.Unit.Millimeter)
     document = QTextDocument()
     document.documentLayout().setPaintDevice(writer)
-    document.setHtml(_with_pictures(document, as_html(report, PAPER)))
     document.setPageSize(writer.pageLayout().paintRectPixels(DPI).size())
+    lay_out(document, _with_pictures(document, as_html(report, PAPER)))
     document.print_(writer)
     del writer, app  # closes the file
     try:

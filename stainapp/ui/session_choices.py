@@ -46,6 +46,11 @@ class SessionChoices(QObject):
             Choice("camera", self._camera, self._look, on_slide=True),
             Choice("strength", window.stains.strength.value, window.stains.strength.set_value),
             Choice("virtual", lambda: view.is_visible(Picture.VIRTUAL), self._switch("virtual")),
+            Choice(
+                "difference",
+                lambda: view.is_visible(Picture.DIFFERENCE),
+                self._switch("difference"),
+            ),
             Choice("minimap", window.action("minimap").isChecked, self._switch("minimap")),
             Choice("scale-bar", window.action("scale-bar").isChecked, self._switch("scale-bar")),
             Choice("regions", lambda: editor.visible, editor.set_visible),
@@ -66,7 +71,7 @@ class SessionChoices(QObject):
         window.view.curtain_moved.connect(note)
         window.fade.valueChanged.connect(note)
         window.stains.strength.changed.connect(note)
-        for name in ("virtual", "minimap", "scale-bar", *LAYOUTS):
+        for name in ("virtual", "difference", "minimap", "scale-bar", *LAYOUTS):
             window.action(name).toggled.connect(note)
         self._current.noted.connect(note)
         self._virtual.shown.connect(note)

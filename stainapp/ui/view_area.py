@@ -1,4 +1,4 @@
-"""The panes and how they are arranged: real, virtual, reference; at all times the same field."""
+"""The panes and how they are arranged: at all times the same field, in one picture or several."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -7,7 +7,7 @@ from typing import Any
 
 from PySide6.QtCore import QEvent, Signal, Slot
 from PySide6.QtGui import QImage, QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QWidget
 
 from stainapp.geometry import Rect
 from stainapp.slides.reader import SlideInfo, SlideReader
@@ -235,11 +235,11 @@ class ViewArea(QWidget):
     # parts
 
     def _build(self) -> None:
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(2)
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setSpacing(2)
+        self._place_panes(1)
         for pane in self.panes:
-            row.addWidget(pane, 1)
             pane.cursor_left.connect(self._on_cursor_left)
             pane.curtain_dragged.connect(self.set_curtain)
             pane.resized.connect(self._on_resized)
@@ -265,7 +265,8 @@ class ViewArea(QWidget):
         """Bring panes and layers into line with the arrangement and what there is to show."""
         self._arrangement = replace(self._arrangement, **changes)
         there = self._titles().there
-        self.field.want_reference(Picture.REFERENCE in self._arrangement.seen(there))
+        self.field.look_at(self._arrangement.seen(there))
+        self._place_panes(len(self._arrangement.slots(there)))
         self._arrangement.show_layers(self.panes, there)
         self._show_chips()
         self._settled = False
@@ -280,8 +281,18 @@ class ViewArea(QWidget):
             self._real_title,
             self._virtual_title if self.field.virtual else None,
             self._reference_title if self.field.reference else None,
-            self.field.only_preview,
+            self.field.differing,
+            self.field.previews,
         )
+
+    def _place_panes(self, seen: int) -> None:
+        """Put panes side by side, but four of them two by two."""
+        across = 2 if seen == 4 else max(seen, 1)
+        for number, pane in enumerate(self.panes):
+            self._grid.addWidget(pane, number // across, number % across)
+        for number in range(len(self.panes)):
+            self._grid.setColumnStretch(number, int(number < across))
+            self._grid.setRowStretch(number, int(number * across < seen))
 
     def _place_minimap(self) -> None:
         margin = round(MARGIN_PX)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from stainapp.models.calibration import calibrate_slide, quick_preview
-from stainapp.models.survey import survey
+from stainapp.models.survey import adopt, survey
 from tests.models.factories import ArraySlide, FakeStainer, tissue_image
 
 
@@ -20,6 +20,16 @@ def test_a_preview_and_calibrations_share_one_look_at_the_slide() -> None:
     calibrate_slide(source, FakeStainer(background="pass"))
 
     assert overviews(source) == 1
+
+
+def test_what_is_made_from_a_slide_is_not_looked_over_again() -> None:
+    source, made = ArraySlide(tissue_image()), ArraySlide(tissue_image())
+
+    adopt(made, source)
+    calibrate_slide(made, FakeStainer())
+
+    assert overviews(made) == 0
+    assert survey(made) is survey(source)
 
 
 def test_two_slides_of_one_name_are_not_confused() -> None:

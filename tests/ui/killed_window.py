@@ -19,6 +19,7 @@ from PySide6.QtWidgets import QApplication
 from stainapp.session.regions import Region
 from stainapp.settings import Settings
 from stainapp.ui.app import App, ViewOptions
+from stainapp.ui.picture import Picture
 
 FOREVER = Event()
 
@@ -30,6 +31,8 @@ def state(app: App) -> dict[str, Any]:
     return {
         "camera": [camera.x, camera.y, camera.zoom, camera.rotation],
         "layout": app.window.layout_name,
+        "difference": app.window.action("difference").isChecked()
+        and app.view.is_visible(Picture.DIFFERENCE),
         "minimap": app.window.action("minimap").isChecked(),
         "strength": app.window.stains.strength.value(),
         "model": app.virtual.entry.found.card.id if app.virtual.entry else "",
@@ -60,6 +63,7 @@ def work(app: App) -> None:
     app.window.show_layout("curtain")
     app.window.stains.strength.set_value(0.6)
     app.window.action("minimap").trigger()
+    app.window.action("difference").trigger()
     app.requests.stain.start_model("macenko")
     app.view.go_to(700, 900)
     app.view.zoom_by(1.5)

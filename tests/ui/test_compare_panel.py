@@ -1,5 +1,6 @@
 """The comparison in the window: measured off the GUI thread, shown as a table and plots."""
 
+import json
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,7 +19,7 @@ from stainapp.compare.pair import Pair, Points
 from stainapp.compare.region_figures import ALL
 from stainapp.session.regions import Region
 from stainapp.slides.reader import RgbImage
-from stainapp.ui.compare_panel import ComparePanel
+from stainapp.ui.compare_panel import OPENING, STOPPED, ComparePanel
 from stainapp.ui.compare_table import ERROR, REGION, CompareTable
 from stainapp.ui.comparing import CompareRequest, Comparing, OpenPair
 from tests.compare.readers import ArraySlide, noise, side
@@ -93,7 +94,7 @@ def test_a_click_plots_the_measure_and_goes_to_the_region(found: Comparison, qtb
 
     assert gone.args == ["field 2"]
     assert panel.quantity.currentText() == "mean eosin"
-    assert "limits of agreement" in panel.words.text()
+    assert "limits of agreement" in panel.agreement.text()
 
 
 def test_a_point_that_is_clicked_selects_its_row(found: Comparison, qtbot: QtBot) -> None:
@@ -197,6 +198,72 @@ def test_the_report_of_what_was_compared_is_written(
     assert reported.args is not None
     assert {path.suffix for path in reported.args[0]} == {".html", ".csv", ".json", ".pdf"}
     assert all(path.is_file() for path in reported.args[0])
+
+
+def test_a_report_that_cannot_be_written_is_said_and_can_go_elsewhere(
+    comparing: Comparing, tmp_path: Path, qtbot: QtBot
+) -> None:
+    with qtbot.waitSignal(comparing.finished):
+        comparing.start(CompareRequest(opens(noisy_pair()), REGIONS, instruments=SEEN))
+    (tmp_path / "file").write_text("no folder")
+
+    with qtbot.waitSignal(comparing.failed) as failed:
+        comparing.report(tmp_path / "file" / "report.html", pdf=False)
+    assert failed.args is not None
+    assert "choose another folder" in failed.args[0]
+
+    with qtbot.waitSignal(comparing.reported, timeout=30_000):
+        comparing.report(tmp_path / "report.html", pdf=False)
+    assert (tmp_path / "report.html").is_file()
+
+
+def test_the_last_comparison_is_reported_although_a_newer_one_was_stopped(
+    comparing: Comparing, tmp_path: Path, qtbot: QtBot
+) -> None:
+    with qtbot.waitSignal(comparing.finished):
+        comparing.start(CompareRequest(opens(noisy_pair()), REGIONS[:3], instruments=SEEN))
+    held = Held()
+    slow = replace(noisy_pair(), other=side(held))
+    comparing.start(CompareRequest(opens(slow), REGIONS, instruments=SEEN))
+    assert held.asked.wait(30)
+    comparing.stop()
+    held.let_go.set()
+
+    with qtbot.waitSignal(comparing.reported, timeout=30_000):
+        comparing.report(tmp_path / "report.html", pdf=False)
+
+    told = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert len(told["regions"]) == 3
+
+
+def test_what_is_not_in_the_table_is_said_below_it(found: Comparison, qtbot: QtBot) -> None:
+    panel = ComparePanel()
+    qtbot.addWidget(panel)
+
+    panel.show_comparison(replace(found, notes=("One region left out.",)), "real", "virtual")
+
+    assert panel.left_out.text().startswith("One region left out. Not measured: ")
+    assert all(what in panel.left_out.text() for what in found.missing)
+    panel.show_comparison(replace(found, missing={}), "real", "virtual")
+    assert not panel.left_out.isVisibleTo(panel)
+
+
+def test_the_panel_tells_opening_from_measuring_and_that_it_was_stopped(
+    found: Comparison, qtbot: QtBot
+) -> None:
+    panel = ComparePanel()
+    qtbot.addWidget(panel)
+    panel.show_comparison(found, "real", "virtual")
+
+    panel.show_progress(0, 0)
+    assert (panel.progress.maximum(), panel.words.text()) == (0, OPENING)
+    panel.show_progress(2, 9)
+    assert (panel.progress.maximum(), panel.progress.value(), panel.words.text()) == (9, 2, "")
+    panel.show_stopped()
+
+    assert panel.words.text() == STOPPED
+    assert panel.figures.rowCount() == 1 + len(REGIONS)
+    assert panel.report.isEnabled()
 
 
 def test_all_regions_is_no_place_to_go_to(found: Comparison, qtbot: QtBot) -> None:

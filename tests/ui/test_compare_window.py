@@ -4,10 +4,12 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import pytest
 from pytestqt.qtbot import QtBot
 
+from stainapp.cancel import CancelToken
 from stainapp.session.regions import Region
 from stainapp.settings import Settings
 from stainapp.ui.app import App, ViewOptions
@@ -81,6 +83,30 @@ def test_virtual_and_real_are_measured_shown_and_reported(
     before = app.view.viewpoint.camera
     panel.gone_to.emit("at 350")
     assert app.view.viewpoint.camera != before
+
+
+def test_a_window_closed_while_it_compares_ends_that_and_says_nothing(
+    start: Start, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = start()
+    stained(app, qtbot)
+    drawn(app)
+    begun, told = Event(), list[object]()
+
+    def opened(_asked: object, _opened: object, token: CancelToken) -> None:
+        begun.set()
+        while True:
+            token.check()
+
+    monkeypatch.setattr(app.compare, "_opened", opened)
+    for signal in (app.compare.comparing.finished, app.compare.comparing.failed):
+        signal.connect(told.append)
+    app.requests.answer("compare-regions")
+    assert begun.wait(WAIT_MS / 1000)
+
+    assert app.window.close()
+
+    assert told == []
 
 
 def test_only_the_selected_regions_are_compared(start: Start, qtbot: QtBot) -> None:

@@ -117,6 +117,7 @@ def test_after_a_kill_the_window_opens_as_it_was(
     qtbot.waitUntil(lambda: app.regions.ready and app.virtual.entry is not None, timeout=WAIT_MS)
 
     assert as_json(app) == held
+    assert held["difference"]
     app.regions.redo()
     assert app.regions.regions.regions[1].name == "Präparat"
     while app.regions.history.done:

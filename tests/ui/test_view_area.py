@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from PySide6.QtGui import QImage
 from pytestqt.qtbot import QtBot
 
+from stainapp.compare.difference_slide import LESS, MORE
 from stainapp.geometry import Rect
 from stainapp.slides.opening import open_slide
 from stainapp.slides.reader import Level, SlideReader
@@ -401,3 +402,132 @@ def test_a_real_slide_is_shown_as_its_reader_gives_it(
         stage.view.field.clear()
         stage.view.minimap.forget()
         reader.close()
+
+
+def differing(stage: Stage, *, virtual: bool = True, reference: bool = True) -> None:
+    """Show the difference of as much as there is, the virtual slide the paler one."""
+    stage.show(PlainSlide(ROSE))
+    if virtual:
+        stage.show_virtual(PlainSlide((200, 200, 200), "virtual"))
+    if reference:
+        stage.view.show_reference(PlainSlide((60, 60, 60), "reference"), "PAS  next section")
+    stage.view.set_visible(Picture.DIFFERENCE, True)
+    stage.settle()
+
+
+def test_the_difference_stands_in_a_pane_of_its_own_with_its_legend(stage: Stage) -> None:
+    stage.view.set_layout(Layout.SIDE_BY_SIDE)
+
+    differing(stage)
+
+    panes = stage.view.panes
+    assert [pane.isVisible() for pane in panes] == [True] * 4
+    assert panes[0].geometry().left() == panes[2].geometry().left()  # two by two
+    assert stage.words(3) == ["DIFFERENCE", "virtual less reference", BADGE]
+    assert [pane.legend is not None for pane in panes] == [False, False, False, True]
+    corner = panes[3].geometry().topLeft()  # beside it lie neither titles nor the legend
+    assert tuple(stage.picture()[corner.y() + 110, corner.x() + 60].tolist()) == LESS
+
+
+@pytest.mark.parametrize("layout", [Layout.SINGLE, Layout.CURTAIN, Layout.FADE])
+def test_the_difference_lies_uppermost_in_the_other_layouts(stage: Stage, layout: Layout) -> None:
+    stage.view.set_layout(layout)
+
+    differing(stage)
+
+    left, right = stage.colours()
+    assert right == LESS
+    assert left == ((60, 60, 60) if layout is Layout.CURTAIN else LESS)
+    assert stage.view.panes[0].legend is not None
+    stage.view.set_visible(Picture.DIFFERENCE, False)
+    stage.settle()
+    assert LESS not in stage.colours()
+    assert stage.view.panes[0].legend is None
+
+
+@pytest.mark.parametrize(
+    ("virtual", "reference", "words"),
+    [
+        (True, False, ["DIFFERENCE", "virtual less real", BADGE]),
+        (False, True, ["DIFFERENCE", "real less reference"]),
+    ],
+)
+def test_a_difference_is_of_whatever_two_pictures_there_are(
+    stage: Stage, virtual: bool, reference: bool, words: list[str]
+) -> None:
+    differing(stage, virtual=virtual, reference=reference)
+
+    assert stage.words() == words
+
+
+def test_without_a_second_picture_no_difference_is_shown(stage: Stage) -> None:
+    differing(stage, virtual=False, reference=False)
+
+    assert stage.words() == ["REAL  H&E"]
+    assert stage.colours() == (ROSE, ROSE)
+
+
+def test_a_difference_that_is_not_looked_at_reads_nothing(stage: Stage) -> None:
+    stage.show_three()
+    reference = stage.view.field.reference[0].reader
+    assert isinstance(reference, PlainSlide)
+    stage.view.set_visible(Picture.REFERENCE, False)
+    stage.settle()
+    before = len(reference.reads)
+
+    stage.view.set_magnification(20)
+    stage.settle()
+    assert len(reference.reads) == before
+
+    stage.view.set_visible(Picture.DIFFERENCE, True)
+    stage.settle()
+    assert len(reference.reads) > before
+
+
+def test_a_reference_is_let_go_only_when_no_difference_is_read_from_it(stage: Stage) -> None:
+    differing(stage)
+    held = PlainSlide((90, 90, 90), "held")
+    held.proceed.clear()
+    stage.view.set_layout(Layout.SINGLE)
+    stage.view.show_reference(held, "held")
+    stage.qtbot.waitUntil(held.begun.is_set)
+
+    with ThreadPoolExecutor(1) as later:
+        later.submit(held.proceed.set)
+        stage.view.show_reference(None)
+        assert held.proceed.is_set()  # it was waited for
+    reads = len(held.reads)
+    stage.settle()
+    assert len(held.reads) == reads
+
+
+def test_a_preview_of_the_difference_is_marked_and_gives_way_to_the_exact_one(
+    qtbot: QtBot, stage: Stage
+) -> None:
+    stage.show(PlainSlide(ROSE))
+    stage.view.set_visible(Picture.DIFFERENCE, True)
+    with qtbot.waitSignal(stage.view.settled, timeout=10_000):
+        stage.view.show_preview(PlainSlide((255, 255, 255), "preview"), "PAS  model")
+    assert stage.words()[-1] == PREVIEW
+
+    stage.show_virtual(PlainSlide((20, 20, 20), "virtual"))
+
+    assert PREVIEW not in stage.words()
+    assert stage.colours() == (MORE, MORE)
+
+
+def test_a_difference_stops_with_the_virtual_slide_that_it_is_read_from(
+    qtbot: QtBot, stage: Stage
+) -> None:
+    stage.show(PlainSlide(ROSE))
+    virtual = PlainSlide(BLUE, "virtual")
+    feed = stage.show_virtual(virtual)
+    stage.view.set_visible(Picture.DIFFERENCE, True)
+    stage.settle()
+
+    feed.stop()  # as who stains does before it closes the virtual slide
+    reads = len(virtual.reads)
+    stage.view.viewpoint.move(stage.view.viewpoint.camera.panned(500, 300))
+    stage.settle()
+
+    assert len(virtual.reads) == reads

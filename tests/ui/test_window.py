@@ -16,6 +16,7 @@ from stainapp.settings import Settings, home, load_note, load_settings
 from stainapp.ui.app import App, ViewOptions
 from stainapp.ui.export_dialog import ExportDialog
 from stainapp.ui.import_dialog import ImportDialog
+from stainapp.ui.picture import Picture
 from stainapp.ui.scale_dialog import ScaleDialog
 from tests.models.factories import identity_model, resnet_model
 
@@ -64,6 +65,28 @@ def test_an_opened_slide_is_shown_with_its_guessed_stain(start: Start) -> None:
     assert "guess" in app.window.stains.stain.words.text()
     assert app.window.stains.stain.buttons["H&E"].isChecked()
     assert not app.view.viewpoint.camera.zoom <= 0
+
+
+@pytest.mark.parametrize(
+    ("action", "picture"),
+    [
+        ("virtual", Picture.VIRTUAL),
+        ("show-real", Picture.REAL),
+        ("reference", Picture.REFERENCE),
+        ("difference", Picture.DIFFERENCE),
+    ],
+)
+def test_each_picture_is_shown_and_hidden_from_the_menu(
+    start: Start, action: str, picture: Picture
+) -> None:
+    app = start()
+    before = app.view.is_visible(picture)
+
+    app.window.action(action).trigger()
+    assert app.view.is_visible(picture) is not before
+
+    app.window.action(action).trigger()
+    assert app.view.is_visible(picture) is before
 
 
 def test_arrow_keys_pan_the_view(start: Start, qtbot: QtBot) -> None:
