@@ -30,6 +30,7 @@ from stainapp.ui.pane_marks import Chip, ChipRow, CrossHair, Divider
 from stainapp.ui.picture import Picture
 from stainapp.ui.region_layer import RegionLayer
 from stainapp.ui.scale_bar import ScaleBar
+from stainapp.ui.standing_regions import StandingRegions
 from stainapp.ui.tile_layer import TileLayer
 from stainapp.ui.touch import Hand, Touch
 
@@ -64,11 +65,17 @@ class Pane(pg.GraphicsView):
     """The divider's new place, as a share of the pane's width."""
     resized = Signal()
 
-    def __init__(self, viewpoint: Viewpoint, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        viewpoint: Viewpoint,
+        parent: QWidget | None = None,
+        standing: StandingRegions | None = None,
+    ) -> None:
+        """Show a viewpoint's field; its panes best share what paints its regions."""
         super().__init__(parent, useOpenGL=False, background=None)
         self.viewpoint = viewpoint
         self.layers = {picture: TileLayer() for picture in Picture}
-        self.regions = RegionLayer()
+        self.regions = RegionLayer(standing or StandingRegions())
         self.hand: Hand | None = None
         self._root = QGraphicsRectItem()
         self._left, self._right = ChipRow(), ChipRow(align_right=True)

@@ -18,7 +18,8 @@ from stainapp.ui.field import Field, single_shot
 from stainapp.ui.minimap import Minimap
 from stainapp.ui.pane import MARGIN_PX, Pane
 from stainapp.ui.picture import Picture
-from stainapp.ui.region_layer import RegionPicture
+from stainapp.ui.region_picture import RegionPicture
+from stainapp.ui.standing_regions import StandingRegions
 from stainapp.ui.tile_layer import TileLayer, best_level
 
 __all__ = ["Layout", "ViewArea"]
@@ -43,7 +44,8 @@ class ViewArea(QWidget):
         super().__init__(parent)
         self.viewpoint = Viewpoint(self)
         self.field = Field(self)
-        self.panes = tuple(Pane(self.viewpoint, self) for _ in Picture)
+        standing = StandingRegions()
+        self.panes = tuple(Pane(self.viewpoint, self, standing) for _ in Picture)
         self.minimap = Minimap(self.field.pool, self)
         self._info: SlideInfo | None = None
         self._arrangement = Arrangement()
@@ -321,6 +323,8 @@ class ViewArea(QWidget):
     def _set_smooth(self, smooth: bool) -> None:
         for layer in self._layers():
             layer.set_smooth(smooth)
+        for pane in self.panes:
+            pane.regions.set_smooth(smooth)
 
     @Slot(bool)
     def _on_changed(self, tiles_came: bool) -> None:
