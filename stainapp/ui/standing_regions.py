@@ -27,8 +27,8 @@ from stainapp.ui.region_strokes import (
 
 MANY_REGIONS, MANY_MOVING = 40, 12
 """More regions in view, at rest and while it moves, are drawn thin and in batches."""
-MANY_TWICE = 400
-"""With more regions in view each line is a single hairline."""
+TWICE, TWICE_MOVING = 400, 120
+"""With more regions in view, at rest and while it moves, each line is a single hairline."""
 FAR_CELLS, NEAR_CELLS = 4, 14
 NEAR_SHARE = 0.4
 """With less than this share of the regions in view, small cells are painted."""
@@ -87,7 +87,7 @@ class StandingRegions:
         for batch in batches.within(seen, pixel * (MOVING_THIN_PX if moving else THIN_PX)):
             if batch.selected:
                 four_hairlines(painter, batch.path, batch.colour, pixel)
-            elif moving or count > MANY_TWICE:
+            elif count > (TWICE_MOVING if moving else TWICE):
                 one_hairline(painter, batch.path, batch.colour)
             else:
                 hairlines(painter, batch.path, batch.colour, pixel)
