@@ -16,6 +16,8 @@ CACHE_BYTES = 768 << 20
 READING_THREADS = 3
 BACKDROP_STEPS = 2
 """How much coarser the tiles are that come first, so that something shows at once."""
+SOUND: tuple[tuple[Rect, ...], ...] = (), ()
+"""Neither the slide nor the reference is damaged."""
 AHEAD = 1.5
 """What is read ahead, as a multiple of the view's sides."""
 
@@ -47,7 +49,8 @@ class Field(QObject):
         self._visible: tuple[TileKey, ...] = ()
         self._waiting = 0
         self._news = False
-        self._damage: tuple[Rect, ...] = ()
+        self._damage: tuple[tuple[Rect, ...], ...] = SOUND
+        """Of the slide, and of the reference."""
         # Both run once a turn of the event loop, however often the view moved or tiles came.
         self._restating = single_shot(self, 0, self._restate)
         self._report = single_shot(self, 0, self._on_report)
@@ -88,9 +91,9 @@ class Field(QObject):
         """Whether something is still to be asked for, awaited or shown."""
         return self._waiting > 0 or self._restating.isActive() or self._report.isActive()
 
-    @property
-    def damage(self) -> tuple[Rect, ...]:
-        return self._damage
+    def damage_of(self, picture: Picture) -> tuple[Rect, ...]:
+        """Return what of a picture could not be read: it is what its slide's file lacks."""
+        return self._damage[picture is Picture.REFERENCE]
 
     @property
     def waiting(self) -> int:
@@ -158,7 +161,7 @@ class Field(QObject):
             if feed is not None:
                 feed.close()
         self._real = self._reference = None
-        self._visible, self._damage = (), ()
+        self._visible, self._damage = (), SOUND
         self._on_report()
         self._restating.stop()
 
@@ -224,10 +227,11 @@ class Field(QObject):
         if waiting != self._waiting:
             self._waiting = waiting
             self.tiles_waiting.emit(waiting)
-        damage = self._real.reader.damaged if self._real else ()
+        feeds = self._real, self._reference
+        damage = tuple(feed.reader.damaged if feed else () for feed in feeds)
         if damage != self._damage:
             self._damage = damage
-            self.damage_found.emit(len(damage))
+            self.damage_found.emit(sum(map(len, damage)))
         news, self._news = self._news, False
         self.changed.emit(news)
 

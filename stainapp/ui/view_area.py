@@ -24,6 +24,8 @@ from stainapp.ui.tile_layer import TileLayer, best_level
 
 __all__ = ["Layout", "ViewArea"]
 
+MINIMAP_SHARE = 0.4
+"""Of the first pane's width; the scale bar is beside it."""
 REST_MS = 120
 """How long the view must stand still before it is painted smoothly."""
 
@@ -287,6 +289,7 @@ class ViewArea(QWidget):
 
     def _place_minimap(self) -> None:
         margin = round(MARGIN_PX)
+        self.minimap.set_room(MINIMAP_SHARE * self.panes[0].size_px.width)
         self.minimap.move(margin, self.height() - self.minimap.height() - margin)
         self.minimap.raise_()
 
@@ -300,6 +303,7 @@ class ViewArea(QWidget):
     @Slot()
     def _on_resized(self) -> None:
         self._limit()
+        self._place_minimap()
         if self.viewpoint.camera == self._fit:  # nobody has looked elsewhere yet
             self.fit()
         self._show_chips()
@@ -331,8 +335,7 @@ class ViewArea(QWidget):
         for pane in self.panes:
             for picture, layer in pane.layers.items():
                 layer.set_feeds(self.field.stack(picture))
-                if picture is not Picture.REFERENCE:  # whose damage lies elsewhere
-                    layer.set_damage(self.field.damage)
+                layer.set_damage(self.field.damage_of(picture))
         if tiles_came:
             for layer in self._layers():
                 layer.update()
