@@ -366,11 +366,10 @@ def test_in_a_narrow_view_minimap_and_scale_bar_lie_beside_each_other(
     stage.view.viewpoint.zoom_at(8.0, 0, 0, stage.view.panes[0].size_px)
     stage.view.set_layout(Layout.SIDE_BY_SIDE)
 
-    seen = []
+    pane, minimap, seen = stage.view.panes[0], stage.view.minimap, []
     for width in (1400, 600, 420, 330, 220):
         stage.view.resize(width, 400)
-        stage.settle()
-        pane, minimap = stage.view.panes[0], stage.view.minimap
+        qtbot.waitUntil(lambda width=width: width // 2 - 2 <= pane.width() <= width // 2)
         bar = pane.scale_bar_rect.left()
         assert minimap.isHidden() or minimap.geometry().right() < bar
         assert 0 <= bar < pane.width()
