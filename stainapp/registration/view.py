@@ -68,7 +68,7 @@ def view_of(reader: SlideReader, cell_px: float) -> View:
     pixels = reader.read(0, 0, number, level.width_px, level.height_px)
     if _share_damaged(reader) > MOST_DAMAGED:
         raise SlideError(
-            f"{info.path} cannot be read: its file is damaged. Copy it again from where it was made."
+            f"{info.path} cannot be read: its file is damaged. Copy it again from where it came."
         )
     columns = max(1, math.floor(info.width_px / cell_px))
     rows = max(1, math.floor(info.height_px / cell_px))

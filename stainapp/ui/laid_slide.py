@@ -79,8 +79,4 @@ class LaidSlide:
         """
         if self.fixed is None or self.moving is None:
             raise RegistrationError(words.NO_REFERENCE)
-        for frame, slide in ((transform.fixed, self.fixed), (transform.moving, self.moving)):
-            if frame.identity != slide.reader.info.identity:
-                raise RegistrationError(
-                    words.wrong_slides(transform, self.fixed.name, self.moving.name)
-                )
+        transform.check(self.fixed.reader.info, self.moving.reader.info)
