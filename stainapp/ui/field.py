@@ -35,10 +35,16 @@ class Field(QObject):
     damage_found = Signal(object)  # int: parts that could not be read
     failed = Signal(str)
 
-    def __init__(self, parent: QObject | None = None) -> None:
+    def __init__(self, parent: QObject | None = None, cache: TileCache[Tile] | None = None) -> None:
+        """Begin without a slide.
+
+        Args:
+            parent: owns it.
+            cache: for tiles, where several fields share one bound.
+        """
         super().__init__(parent)
         self.pool = ThreadPoolExecutor(READING_THREADS, "reading", initializer=yield_to_window)
-        self._cache: TileCache[Tile] = TileCache(CACHE_BYTES)
+        self._cache = TileCache[Tile](CACHE_BYTES) if cache is None else cache
         self._real: TileFeed | None = None
         self._preview: TileFeed | None = None
         self._exact: TileFeed | None = None

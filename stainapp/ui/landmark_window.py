@@ -20,6 +20,8 @@ from PySide6.QtWidgets import (
 from stainapp.registration import kept
 from stainapp.registration.landmark_file import read_pairs, write_pairs, write_points
 from stainapp.registration.pairs import SIDES, Pair, Pairs, Place, Side, other, points_of
+from stainapp.tiles.cache import TileCache
+from stainapp.ui.feeds import Tile
 from stainapp.ui.landmark_hand import LandmarkHand
 from stainapp.ui.landmark_layer import LandmarkLayer, marks_of
 from stainapp.ui.landmark_set import LandmarkSet
@@ -37,6 +39,8 @@ from stainapp.ui.reference_words import CANCEL, REJECT, RESTORE
 from stainapp.ui.view_area import Layout, ViewArea
 
 PANEL_WIDTH_PX = 300
+CACHE_BYTES = 384 << 20
+"""For the tiles of both slides together, beside those of the main window."""
 TURN = 15.0
 BUTTONS = {REJECT: "Reject", RESTORE: "Take it back", CANCEL: "Cancel"}
 
@@ -63,7 +67,7 @@ class LandmarkWindow(QWidget):
         super().__init__(parent, Qt.WindowType.Window)
         assert reference.fixed is not None
         assert reference.moving is not None
-        self._reference, self._background = reference, reference.background
+        self._reference, self._background = reference, reference.work.background
         self._slides = {"fixed": reference.fixed, "moving": reference.moving}
         self._path = kept.landmarks_path(
             *(slide.reader.info.identity for slide in self._slides.values())
@@ -71,7 +75,8 @@ class LandmarkWindow(QWidget):
         self._closed = False
         self.landmarks = LandmarkSet(self)
         self.landmarks.guess = self._guess
-        self.views: dict[Side, ViewArea] = {side: ViewArea(self) for side in SIDES}
+        cache = TileCache[Tile](CACHE_BYTES)
+        self.views: dict[Side, ViewArea] = {side: ViewArea(self, cache) for side in SIDES}
         self._links = LinkedViews(
             self.views["fixed"].viewpoint, self.views["moving"].viewpoint, self
         )

@@ -11,9 +11,10 @@ from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from stainapp.geometry import Rect
 from stainapp.slides.reader import SlideInfo, SlideReader
+from stainapp.tiles.cache import TileCache
 from stainapp.ui.arrangement import Arrangement, Layout, Titles
 from stainapp.ui.camera import Camera, Viewpoint, zoom_for_magnification
-from stainapp.ui.feeds import TileFeed
+from stainapp.ui.feeds import Tile, TileFeed
 from stainapp.ui.field import Field, single_shot
 from stainapp.ui.minimap import Minimap
 from stainapp.ui.pane import MARGIN_PX, Pane
@@ -42,10 +43,11 @@ class ViewArea(QWidget):
     failed = Signal(str)
     curtain_moved = Signal(float)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, parent: QWidget | None = None, cache: TileCache[Tile] | None = None) -> None:
+        """Begin without a slide; views that stand together best share one cache of tiles."""
         super().__init__(parent)
         self.viewpoint = Viewpoint(self)
-        self.field = Field(self)
+        self.field = Field(self, cache)
         standing = StandingRegions()
         self.panes = tuple(Pane(self.viewpoint, self, standing) for _ in Picture)
         self.minimap = Minimap(self.field.pool, self)

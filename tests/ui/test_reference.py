@@ -253,7 +253,7 @@ def test_a_program_that_cannot_be_started_is_told_of(
     start: Start, pair: MovedPair, tmp_path: Path, qtbot: QtBot
 ) -> None:
     app = start()
-    app.reference._registrar = Registrar((str(tmp_path / "nothing"),))
+    app.reference.work.registrar = Registrar((str(tmp_path / "nothing"),))
 
     app.reference.open(str(pair.moving))
 
@@ -463,7 +463,7 @@ def test_what_was_decided_just_before_the_window_closes_is_kept(
         entered.set()
         assert go_on.wait(WAIT_MS / 1000)
 
-    app.reference.background.run(held, lambda _: None, pytest.fail)
+    app.reference.work.background.run(held, lambda _: None, pytest.fail)
     assert entered.wait(WAIT_MS / 1000)
     app.reference.use(pair.transform)
     assert not path.exists()
