@@ -460,4 +460,4 @@ def test_a_real_slide_is_shown_as_its_reader_gives_it(
 
 
 def _is_about(pane: Pane, width: int) -> bool:
-    return abs(pane.width() - width) <= 2
+    return bool(abs(pane.width() - width) <= 2)
