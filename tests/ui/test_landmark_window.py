@@ -1,5 +1,7 @@
 """Landmarks in the real window: placed, moved, undone, kept, and what they register."""
 
+import errno
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +16,7 @@ from stainapp.registration import kept
 from stainapp.registration.landmark_file import read_pairs
 from stainapp.registration.pairs import Pair, Place, Side
 from stainapp.settings import Settings
+from stainapp.ui import landmark_window
 from stainapp.ui.app import App, ViewOptions
 from stainapp.ui.landmark_window import LandmarkWindow
 from stainapp.ui.linked_views import camera_on_fixed, camera_on_moving
@@ -195,6 +198,32 @@ def test_landmarks_are_kept_and_come_back(
 
     assert [one.fixed for one in again.landmarks.pairs] == list(PLACES[:2])
     assert not again.landmarks.undoable
+
+
+def test_landmarks_that_find_no_room_are_told_of_and_kept_as_soon_as_there_is_some(
+    app: App,
+    pair: MovedPair,
+    qtbot: QtBot,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(landmark_window, "RETRY_MS", 0)
+    window = opened(app, qtbot)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", _full)
+        place(window, pair, PLACES[:1])
+        until(qtbot, lambda: "No space left" in window.notices.text.text())
+        assert "No space left" in app.window.messages.messages[-1]
+        assert not path_of(window).exists()
+
+    until(qtbot, lambda: path_of(window).exists() and window.notices.isHidden())
+
+    (kept_pair,) = read_pairs(path_of(window))
+    assert kept_pair.fixed == PLACES[0]
+    assert kept_pair.whole
+
+
+def _full(_: int) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def test_damaged_landmarks_are_told_of(app: App, window: LandmarkWindow, qtbot: QtBot) -> None:
