@@ -64,11 +64,11 @@ class WarpedSlide:
             cache_bytes: bound of the moving slide's tiles remembered: turned reads overlap.
         """
         self.moving, self.transform = moving, transform
+        self._damage: tuple[tuple[Rect, ...], tuple[Rect, ...]] = ((), ())
+        """The moving slide's damage when it was last looked at, and where that lies here."""
         self.info: SlideInfo = _info(moving.info, transform, fixed_info)
         self._sources = tuple(self._source(level.downsample) for level in fixed_info.levels)
         self._cache = TileCache(cache_bytes)
-        self._damage: tuple[tuple[Rect, ...], tuple[Rect, ...]] = ((), ())
-        """The moving slide's damage when it was last looked at, and where that lies here."""
 
     @property
     def damaged(self) -> tuple[Rect, ...]:

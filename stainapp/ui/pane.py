@@ -86,13 +86,14 @@ class Pane(pg.GraphicsView):
         self._root = QGraphicsRectItem()
         self._left, self._right = ChipRow(), ChipRow(align_right=True)
         self._scale_bar, self._cross, self._divider = ScaleBar(), CrossHair(), Divider()
-        self._stacked = False
         self._um_per_slide_px: float | None = None
         self._curtain: float | None = None
         self._button = Qt.MouseButton.NoButton
         self._pressed_at = self._drag_from = QPointF()
         self._grip = Grip.NOTHING
         self._space = False
+        self._stacked = False
+        """Whether what the right half shows is named below what the left one does."""
         self._build()
         self.changeEvent(QEvent(QEvent.Type.PaletteChange))
         viewpoint.changed.connect(self._on_camera)

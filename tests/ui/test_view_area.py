@@ -71,6 +71,10 @@ class Stage:
         return [chip.words for chip in self.view.panes[pane].chips]
 
 
+def _is_about(pane: Pane, width: int) -> bool:
+    return bool(abs(pane.width() - width) <= 2)
+
+
 @pytest.fixture
 def stage(qtbot: QtBot) -> Iterator[Stage]:
     with ThreadPoolExecutor(1) as pool:
@@ -457,7 +461,3 @@ def test_a_real_slide_is_shown_as_its_reader_gives_it(
         stage.view.field.clear()
         stage.view.minimap.forget()
         reader.close()
-
-
-def _is_about(pane: Pane, width: int) -> bool:
-    return bool(abs(pane.width() - width) <= 2)
