@@ -1,7 +1,5 @@
 """Landmarks in the real window: placed, moved, undone, kept, and what they register."""
 
-import errno
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +10,8 @@ from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
-from stainapp.registration import kept
+from stainapp.errors import RegionError
+from stainapp.registration import kept, landmark_file
 from stainapp.registration.landmark_file import read_pairs
 from stainapp.registration.pairs import Pair, Place, Side
 from stainapp.settings import Settings
@@ -209,7 +208,7 @@ def test_landmarks_that_find_no_room_are_told_of_and_kept_as_soon_as_there_is_so
     monkeypatch.setattr(landmark_window, "RETRY_MS", 0)
     window = opened(app, qtbot)
     with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", _full)
+        patch.setattr(landmark_file, "write_atomically", _full)
         place(window, pair, PLACES[:1])
         until(qtbot, lambda: "No space left" in window.notices.text.text())
         assert "No space left" in app.window.messages.messages[-1]
@@ -222,8 +221,8 @@ def test_landmarks_that_find_no_room_are_told_of_and_kept_as_soon_as_there_is_so
     assert kept_pair.whole
 
 
-def _full(_: int) -> None:
-    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+def _full(path: Path, _: bytes) -> None:
+    raise RegionError(f"{path} cannot be written (No space left on device).")
 
 
 def test_damaged_landmarks_are_told_of(app: App, window: LandmarkWindow, qtbot: QtBot) -> None:
