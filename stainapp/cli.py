@@ -284,6 +284,11 @@ def _add_register(to: "Subparsers") -> None:
     register.add_argument(
         "--progress-json", action="store_true", help="progress and outcome as JSON lines"
     )
+    register.add_argument(
+        "--end-with-stdin",
+        action="store_true",
+        help="give up when standard input ends, as it does with the program that started this",
+    )
     register.set_defaults(run=registration_commands.register)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from stainapp.commands import DONE, FAILED, cancelled_by_signals, complain
 from stainapp.errors import Cancelled, RegistrationError
+from stainapp.lifeline import end_with_stdin
 
 if TYPE_CHECKING:
     from stainapp.registration.grid import Points
@@ -21,6 +22,8 @@ def register(args: argparse.Namespace) -> int:
     """Register two slides, write the transform, and map points if there are any."""
     from stainapp.slides.opening import open_slide
 
+    if args.end_with_stdin:
+        end_with_stdin()
     to_map = read_points(args.map, 2) if args.map else None
     landmarks = read_points(args.landmarks, 4) if args.landmarks else None
     start = read_points(args.start, 4) if args.start else None

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,7 @@ from PIL import Image
 from stainapp.cli import main
 from stainapp.registration.transform import Transform
 
+ROOT = Path(__file__).parents[1]
 POINTS = "fx,fy,mx,my\n10,20,30,25\n200,40,220,45\n60,150,80,155\n"
 """A shift by 20 to the right and 5 down."""
 
@@ -75,3 +78,17 @@ def test_only_landmarks_without_landmarks_says_so(
 ) -> None:
     assert main(words(slides, tmp_path, "--only-landmarks")) == 1
     assert "name a file of them" in capsys.readouterr().err
+
+
+def test_a_registration_that_is_left_alone_ends_and_writes_nothing(
+    slides: tuple[str, str], tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "stainapp", *words(slides, tmp_path), "--end-with-stdin"]
+
+    ended = subprocess.run(
+        command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
+
+    assert ended.returncode == 1
+    assert ended.stderr == b""
+    assert not (tmp_path / "t.json").exists()

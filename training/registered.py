@@ -30,15 +30,10 @@ def in_frame_of(source: SlideReader, moving: SlideReader, path: str) -> WarpedSl
         transform = Transform.read(Path(path))
     except RegistrationError as error:
         raise RecipeError(str(error)) from error
-    for frame, reader, role in (
-        (transform.fixed, source, "fixed"),
-        (transform.moving, moving, "moving"),
-    ):
-        if frame.identity != reader.info.identity:
-            raise RecipeError(
-                f"{path} has {frame.name} as {role} slide and not {reader.info.path.name}; "
-                "register these two, and name that file."
-            )
+    try:
+        transform.check(source.info, moving.info)
+    except RegistrationError as error:
+        raise RecipeError(f"{path}: {error}") from error
     return WarpedSlide(moving, transform, source.info, cache_bytes=CACHE_BYTES)
 
 

@@ -86,24 +86,18 @@ def in_one_frame(reference: Side, other: Side, transform: Transform | None = Non
     """
     if transform is None:
         return _as_they_are(reference, other)
-    ends = (transform.fixed.identity, transform.moving.identity)
     joined_by = {
         "method": transform.method,
         "digest": transform.digest,
         "fixed": transform.fixed.name,
         "moving": transform.moving.name,
     }
-    if ends == (reference.identity, other.identity):
-        fixed = reference.reader.info
-        other = _moved(other, transform, fixed, reference.reader.info.mpp)
-    elif ends == (other.identity, reference.identity):
-        fixed = other.real.info
-        reference = _moved(reference, transform, fixed, other.real.info.mpp)
-    else:
-        raise StainAppError(
-            f"The transform joins {transform.fixed.name} and {transform.moving.name}, not "
-            f"{reference.name} and {other.name}; register these, or name those."
-        )
+    turned = transform.fixed.identity == other.identity
+    base, moved = (other, reference) if turned else (reference, other)
+    fixed = base.real.info
+    transform.check(fixed, moved.real.info)
+    moved = _moved(moved, transform, fixed, fixed.mpp)
+    reference, other = (moved, base) if turned else (base, moved)
     return Pair(reference, other, _error_of(transform, fixed), joined_by)
 
 

@@ -15,6 +15,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from stainapp.errors import RegistrationError
 from stainapp.registration.grid import Grid, Points
 from stainapp.slides.reader import SlideInfo
 
@@ -94,6 +95,20 @@ class Transform:
         from stainapp.registration.transform_file import write_transform
 
         write_transform(self, path)
+
+    def check(self, fixed: SlideInfo, moving: SlideInfo) -> None:
+        """See that it lays the second of two slides over the first.
+
+        Raises:
+            RegistrationError: it is of other slides, or of these the other way round.
+        """
+        found = self.fixed.identity, self.moving.identity
+        if found != (fixed.identity, moving.identity):
+            raise RegistrationError(
+                f"The transform lays {self.moving.name} over {self.fixed.name}, and not "
+                f"{moving.path.name} over {fixed.path.name}; register these two, or choose "
+                "their transform."
+            )
 
     @property
     def digest(self) -> str:

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
+from stainapp.errors import SlideError
+from stainapp.geometry import Rect
 from stainapp.registration.grid import Points
 from stainapp.slides.reader import SlideReader
 from stainapp.slides.tissue import Mask, is_dark_field, mask_of
@@ -17,6 +19,10 @@ Density = NDArray[np.float32]
 
 RED = 0
 """Haematoxylin, which nearly every slide has, absorbs red the most; eosin and DAB far less."""
+
+
+MOST_DAMAGED = 0.5
+"""With a larger share of a slide damaged, what is left of it says nothing of where it lies."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -54,12 +60,16 @@ def view_of(reader: SlideReader, cell_px: float) -> View:
     """Look at a whole slide at a working scale of ``cell_px`` level-0 pixels.
 
     Raises:
-        SlideError: the slide cannot be read.
+        SlideError: the slide cannot be read, or for the most part only stand-ins of it.
     """
     info = reader.info
     number = info.level_for_downsample(cell_px)
     level = info.levels[number]
     pixels = reader.read(0, 0, number, level.width_px, level.height_px)
+    if _share_damaged(reader) > MOST_DAMAGED:
+        raise SlideError(
+            f"{info.path} cannot be read: its file is damaged. Copy it again from where it came."
+        )
     columns = max(1, math.floor(info.width_px / cell_px))
     rows = max(1, math.floor(info.height_px / cell_px))
     step = cell_px / level.downsample
@@ -72,6 +82,13 @@ def view_of(reader: SlideReader, cell_px: float) -> View:
     tissue = mask_of(small)
     glass = float(np.median(density[~tissue])) if (~tissue).any() else 0.0
     return View(np.asarray(density - glass, np.float32), tissue, cell_px)
+
+
+def _share_damaged(reader: SlideReader) -> float:
+    """Return which share of a slide could not be read."""
+    slide = Rect(0, 0, reader.info.width_px, reader.info.height_px)
+    parts = (rect.intersected(slide) for rect in reader.damaged)
+    return sum(part.width * part.height for part in parts) / (slide.width * slide.height)
 
 
 def averaged(image: Density, factor: int) -> Density:

@@ -84,6 +84,8 @@ class WarpedSlide:
                 share, and cells, which reads share.
         """
         self.moving, self.transform = moving, transform
+        self._damage: tuple[tuple[Rect, ...], tuple[Rect, ...]] = ((), ())
+        """The moving slide's damage when it was last looked at, and where that lies here."""
         self.info: SlideInfo = _info(moving.info, transform, fixed_info)
         self._sources = tuple(self._source(level.downsample) for level in fixed_info.levels)
         self._cache = TileCache(cache_bytes)
@@ -92,7 +94,12 @@ class WarpedSlide:
     @property
     def damaged(self) -> tuple[Rect, ...]:
         """The moving slide's damage, as upright rectangles around where it lies here."""
-        return tuple(self._rect_here(rect) for rect in self.moving.damaged)
+        there, here = self._damage
+        found = self.moving.damaged
+        if found != there:  # asked for at every tile that comes
+            here = tuple(self._rect_here(rect) for rect in found)
+            self._damage = found, here
+        return here
 
     def read(self, x: int, y: int, level: int, width_px: int, height_px: int) -> RgbImage:
         """Return a region; see `SlideReader.read`."""

@@ -83,10 +83,7 @@ class Journal:
             if new:
                 _sync_folder(self.path.parent)
         except OSError as error:
-            raise SessionError(
-                f"{self.path} cannot be written ({error.strerror or error}); free some space "
-                "or make the folder writable. What is not saved is kept and tried again."
-            ) from error
+            raise self._refused(error) from error
         self._size = self._whole_bytes() + len(data)
 
     def rewrite(self, records: Iterable[Record]) -> None:
@@ -99,8 +96,15 @@ class Journal:
         try:
             write_atomically(self.path, data)
         except RegionError as error:
-            raise SessionError(str(error)) from error
+            raise self._refused(error.__cause__ or error) from error
         self._size = len(data)
+
+    def _refused(self, error: BaseException) -> SessionError:
+        reason = getattr(error, "strerror", None) or error
+        return SessionError(
+            f"{self.path.parent} cannot be written ({reason}); free some space or make it "
+            "writable: what is not saved is kept and tried again."
+        )
 
     def _whole_bytes(self) -> int:
         """Return where the last whole line ends. Anything behind it was never finished."""

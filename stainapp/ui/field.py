@@ -18,6 +18,8 @@ CACHE_BYTES = 768 << 20
 READING_THREADS = 3
 BACKDROP_STEPS = 2
 """How much coarser the tiles are that come first, so that something shows at once."""
+SOUND: tuple[tuple[Rect, ...], ...] = (), ()
+"""Neither the slide nor the reference is damaged."""
 AHEAD = 1.5
 """What is read ahead, as a multiple of the view's sides."""
 
@@ -35,10 +37,16 @@ class Field(QObject):
     damage_found = Signal(object)  # int: parts that could not be read
     failed = Signal(str)
 
-    def __init__(self, parent: QObject | None = None) -> None:
+    def __init__(self, parent: QObject | None = None, cache: TileCache[Tile] | None = None) -> None:
+        """Begin without a slide.
+
+        Args:
+            parent: owns it.
+            cache: for tiles, where several fields share one bound.
+        """
         super().__init__(parent)
         self.pool = ThreadPoolExecutor(READING_THREADS, "reading", initializer=yield_to_window)
-        self._cache: TileCache[Tile] = TileCache(CACHE_BYTES)
+        self._cache = TileCache[Tile](CACHE_BYTES) if cache is None else cache
         self._real: TileFeed | None = None
         self._preview: TileFeed | None = None
         self._exact: TileFeed | None = None
@@ -52,7 +60,8 @@ class Field(QObject):
         self._visible: tuple[TileKey, ...] = ()
         self._waiting = 0
         self._news = False
-        self._damage: tuple[Rect, ...] = ()
+        self._damage: tuple[tuple[Rect, ...], ...] = SOUND
+        """Of the slide, and of the reference."""
         # Both run once a turn of the event loop, however often the view moved or tiles came.
         self._restating = single_shot(self, 0, self._restate)
         self._report = single_shot(self, 0, self._on_report)
@@ -104,9 +113,9 @@ class Field(QObject):
         """Whether something is still to be asked for, awaited or shown."""
         return self._waiting > 0 or self._restating.isActive() or self._report.isActive()
 
-    @property
-    def damage(self) -> tuple[Rect, ...]:
-        return self._damage
+    def damage_of(self, picture: Picture) -> tuple[Rect, ...]:
+        """Return what of a picture could not be read: it is what its slide's file lacks."""
+        return self._damage[picture is Picture.REFERENCE]
 
     @property
     def waiting(self) -> int:
@@ -183,7 +192,7 @@ class Field(QObject):
             if feed is not None:
                 feed.close()
         self._real = self._reference = None
-        self._visible, self._damage = (), ()
+        self._visible, self._damage = (), SOUND
         self._on_report()
         self._restating.stop()
 
@@ -288,10 +297,11 @@ class Field(QObject):
         if waiting != self._waiting:
             self._waiting = waiting
             self.tiles_waiting.emit(waiting)
-        damage = self._real.reader.damaged if self._real else ()
+        feeds = self._real, self._reference
+        damage = tuple(feed.reader.damaged if feed else () for feed in feeds)
         if damage != self._damage:
             self._damage = damage
-            self.damage_found.emit(len(damage))
+            self.damage_found.emit(sum(map(len, damage)))
         news, self._news = self._news, False
         self.changed.emit(news)
 

@@ -1,5 +1,6 @@
 """A second slide laid over the open one: both of them, the map between them, and the picture."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -7,9 +8,9 @@ from stainapp.errors import RegistrationError
 from stainapp.registration import kept
 from stainapp.registration.transform import Transform
 from stainapp.registration.warped_slide import WarpedSlide
-from stainapp.slides.reader import SlideReader
+from stainapp.slides.reader import SlideInfo, SlideReader
 from stainapp.ui import reference_words as words
-from stainapp.ui.open_slide import OpenedSlide
+from stainapp.ui.open_slide import OpenedSlide, load_slide
 
 
 class ShowsReference(Protocol):
@@ -18,6 +19,26 @@ class ShowsReference(Protocol):
     def show_reference(self, reader: SlideReader | None, title: str = "") -> None:
         """Show it; returns when nothing reads from the one before."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A moving slide as it comes from the thread."""
+
+    slide: OpenedSlide
+    transform: Transform | None
+    """Where it lay last time."""
+    complaint: str = ""
+
+
+def load_moving(address: str, fixed: SlideInfo) -> Loaded:
+    """Open a slide with what is remembered of where it lies on another; on a thread."""
+    slide = load_slide(address)
+    path = kept.transform_path(fixed.identity, slide.reader.info.identity)
+    try:
+        return Loaded(slide, Transform.read(path) if path.exists() else None)
+    except RegistrationError as error:
+        return Loaded(slide, None, str(error))
 
 
 class LaidSlide:
@@ -79,8 +100,4 @@ class LaidSlide:
         """
         if self.fixed is None or self.moving is None:
             raise RegistrationError(words.NO_REFERENCE)
-        for frame, slide in ((transform.fixed, self.fixed), (transform.moving, self.moving)):
-            if frame.identity != slide.reader.info.identity:
-                raise RegistrationError(
-                    words.wrong_slides(transform, self.fixed.name, self.moving.name)
-                )
+        transform.check(self.fixed.reader.info, self.moving.reader.info)

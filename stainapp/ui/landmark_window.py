@@ -20,6 +20,9 @@ from PySide6.QtWidgets import (
 from stainapp.registration import kept
 from stainapp.registration.landmark_file import read_pairs, write_pairs, write_points
 from stainapp.registration.pairs import SIDES, Pair, Pairs, Place, Side, other, points_of
+from stainapp.tiles.cache import TileCache
+from stainapp.ui.feeds import Tile
+from stainapp.ui.field import single_shot
 from stainapp.ui.landmark_hand import LandmarkHand
 from stainapp.ui.landmark_layer import LandmarkLayer, marks_of
 from stainapp.ui.landmark_set import LandmarkSet
@@ -37,6 +40,9 @@ from stainapp.ui.reference_words import CANCEL, REJECT, RESTORE
 from stainapp.ui.view_area import Layout, ViewArea
 
 PANEL_WIDTH_PX = 300
+RETRY_MS = 5000
+CACHE_BYTES = 384 << 20
+"""For the tiles of both slides together, beside those of the main window."""
 TURN = 15.0
 BUTTONS = {REJECT: "Reject", RESTORE: "Take it back", CANCEL: "Cancel"}
 
@@ -63,15 +69,19 @@ class LandmarkWindow(QWidget):
         super().__init__(parent, Qt.WindowType.Window)
         assert reference.fixed is not None
         assert reference.moving is not None
-        self._reference, self._background = reference, reference.background
+        self._reference, self._background = reference, reference.work.background
         self._slides = {"fixed": reference.fixed, "moving": reference.moving}
         self._path = kept.landmarks_path(
             *(slide.reader.info.identity for slide in self._slides.values())
         )
         self._closed = False
+        self._unkept = ""
+        """Why the landmarks are not on the disk; "" where they are, or on their way."""
+        self._again = single_shot(self, RETRY_MS, self._keep)
         self.landmarks = LandmarkSet(self)
         self.landmarks.guess = self._guess
-        self.views: dict[Side, ViewArea] = {side: ViewArea(self) for side in SIDES}
+        cache = TileCache[Tile](CACHE_BYTES)
+        self.views: dict[Side, ViewArea] = {side: ViewArea(self, cache) for side in SIDES}
         self._links = LinkedViews(
             self.views["fixed"].viewpoint, self.views["moving"].viewpoint, self
         )
@@ -106,6 +116,9 @@ class LandmarkWindow(QWidget):
         """Let go of the slides: nothing reads from them once this returns."""
         if not self._closed:
             self._closed = True
+            self._again.stop()
+            if self._unkept:
+                self._keep()
             self._reference.changed.disconnect(self._on_reference)
             self._reference.news.disconnect(self.notices.show_notice)
             self._reference.failed.disconnect(self._on_refused)
@@ -267,9 +280,22 @@ class LandmarkWindow(QWidget):
         (under or self.views["fixed"]).rotate_by(degrees)
 
     def _keep(self) -> None:
-        self._background.run(
-            partial(write_pairs, self.landmarks.pairs, self._path), _nothing, self._say
-        )
+        """Write the landmarks down; where that fails, try again until they are on the disk."""
+        pairs = self.landmarks.pairs
+        self._background.run(partial(write_pairs, pairs, self._path), self._on_kept, self._on_lost)
+
+    def _on_kept(self, _: object) -> None:
+        if not self._closed and self._unkept:
+            self.notices.show_notice(None)
+        self._unkept = ""
+
+    def _on_lost(self, sentence: str) -> None:
+        new, self._unkept = sentence != self._unkept, sentence
+        if new:
+            self._say(sentence)
+        if not self._closed:
+            self.notices.show_notice(Notice(f"Not saved, and tried again: {sentence}"))
+            self._again.start()
 
     def _on_register(self) -> None:
         """Register from a file of the pairs that count, which so is there before the process."""

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
     QMenu,
     QSlider,
     QToolBar,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -100,6 +101,9 @@ class MainWindow(QMainWindow):
         for name in ("open", *TOOLS, "fit", "rotate", *LAYOUTS, "virtual"):
             self.actions_by_name[name].setIcon(icon(name, colours))
         self.setWindowIcon(icon("stainapp", colours))
+        for more in self.findChildren(QToolButton, "qt_toolbar_ext_button"):
+            more.setIcon(icon("more", colours))  # Qt's own is black in every theme
+            more.setToolTip("Show the tools that have no room")
 
     def show_slide(self, slide: OpenedSlide) -> None:
         self.setWindowTitle(f"{slide.name} - stainapp")

@@ -27,6 +27,8 @@ from stainapp.ui.feeds import to_qimage
 log = logging.getLogger(__name__)
 
 LONGEST_PX = 180
+LEAST_PX = 56
+"""Where there is room for less, there is no map: nothing would be seen on it."""
 THUMBNAIL_PX = 360
 """Larger than shown, for screens with more than one pixel a point."""
 MOST_SOURCE_PX = 4096
@@ -58,6 +60,7 @@ class Minimap(QWidget):
         self._view = View(0, 0, 0, 0)
         self._future: Future[None] | None = None
         self._wished = True
+        self._room_px = float(LONGEST_PX)
         self.setAccessibleName("Overview of the slide")
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.hide()
@@ -66,13 +69,17 @@ class Minimap(QWidget):
     def show_slide(self, reader: SlideReader) -> None:
         """Show another slide, its thumbnail and tissue as soon as a thread has made them."""
         self.forget()
-        info = reader.info
-        scale = LONGEST_PX / max(info.width_px, info.height_px)
-        self.resize(max(round(info.width_px * scale), 24), max(round(info.height_px * scale), 24))
         self._overview = Overview(reader)
-        self._ground = None
+        self._fit()
         self._future = self._pool.submit(self._work, reader)
         self._show_if_useful()
+
+    def set_room(self, width_px: float) -> None:
+        """Take no more than this of the width of what the map lies on."""
+        if width_px != self._room_px:
+            self._room_px = width_px
+            self._fit()
+            self._show_if_useful()
 
     def forget(self) -> None:
         """Let go of the slide; returns when no thread is reading it for the map."""
@@ -95,9 +102,17 @@ class Minimap(QWidget):
         self._wished = wished
         self._show_if_useful()
 
+    def _fit(self) -> None:
+        if self._overview is not None:
+            info, longest = self._overview.reader.info, min(self._room_px, LONGEST_PX)
+            scale = longest / max(info.width_px, info.height_px)
+            size = (max(round(side * scale), 24) for side in (info.width_px, info.height_px))
+            self.resize(*size)
+            self._ground = None
+
     def _show_if_useful(self) -> None:
         """Keep out of the way while the whole slide is in view: it would only repeat it."""
-        if self._overview is None or not self._wished:
+        if self._overview is None or not self._wished or self._room_px < LEAST_PX:
             self.setVisible(False)
             return
         info, seen = self._overview.reader.info, self._view.bounds

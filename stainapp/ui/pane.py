@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from enum import Enum
 
 import pyqtgraph as pg
-from PySide6.QtCore import QEvent, QPointF, Qt, Signal, Slot
+from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal, Slot
 from PySide6.QtGui import (
     QKeyEvent,
     QMouseEvent,
@@ -32,6 +32,7 @@ from stainapp.ui.pane_marks import Chip, ChipRow, CrossHair, Divider
 from stainapp.ui.picture import Picture
 from stainapp.ui.region_layer import RegionLayer
 from stainapp.ui.scale_bar import ScaleBar
+from stainapp.ui.standing_regions import StandingRegions
 from stainapp.ui.tile_layer import TileLayer
 from stainapp.ui.touch import Hand, Touch
 
@@ -43,6 +44,12 @@ KEY_PAN_SHARE = 0.1
 KEY_ZOOM = 1.25
 GRAB_PX = 9.0
 MARGIN_PX = 10.0
+LEAST_PX = 100
+"""A pane's width: that of the word VIRTUAL in its badge."""
+LEAST_HALF_PX = 110.0
+"""Where half a pane has less room, what its right half shows is named below the left one."""
+SCALE_BAR_SHARE = 0.4
+"""Of a pane's width; what is beside it is the minimap's."""
 CLICK_PX = 3.0
 """A press let go this near to where it was made was a click."""
 
@@ -66,11 +73,17 @@ class Pane(pg.GraphicsView):
     """The divider's new place, as a share of the pane's width."""
     resized = Signal()
 
-    def __init__(self, viewpoint: Viewpoint, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        viewpoint: Viewpoint,
+        parent: QWidget | None = None,
+        standing: StandingRegions | None = None,
+    ) -> None:
+        """Show a viewpoint's field; its panes best share what paints its regions."""
         super().__init__(parent, useOpenGL=False, background=None)
         self.viewpoint = viewpoint
         self.layers = {picture: TileLayer() for picture in Picture}
-        self.regions = RegionLayer()
+        self.regions = RegionLayer(standing or StandingRegions())
         self.hand: Hand | None = None
         self._root = QGraphicsRectItem()
         self._left, self._right = ChipRow(), ChipRow(align_right=True)
@@ -82,6 +95,8 @@ class Pane(pg.GraphicsView):
         self._pressed_at = self._drag_from = QPointF()
         self._grip = Grip.NOTHING
         self._space = False
+        self._stacked = False
+        """Whether what the right half shows is named below what the left one does."""
         self._build()
         self.changeEvent(QEvent(QEvent.Type.PaletteChange))
         viewpoint.changed.connect(self._on_camera)
@@ -110,17 +125,32 @@ class Pane(pg.GraphicsView):
     def set_chips(self, left: tuple[Chip, ...], right: tuple[Chip, ...] = ()) -> None:
         """Write titles and badges along the top edge."""
         room = self.size_px.width - 2 * MARGIN_PX
-        self._left.set_chips(left, room / 2 - MARGIN_PX if right else room)
-        self._right.set_chips(right, room / 2 - MARGIN_PX)
+        half = room / 2 - MARGIN_PX
+        self._stacked = half < LEAST_HALF_PX
+        each = half if right and not self._stacked else room
+        self._left.set_chips(left, each)
+        self._right.set_chips(right, each)
+        self._place_marks()
 
     @property
     def chips(self) -> tuple[Chip, ...]:
         return self._left.chips + self._right.chips
 
+    @property
+    def chip_rects(self) -> tuple[QRectF, QRectF]:
+        """Where the titles and badges lie, the left ones and the right ones."""
+        left, right = (row.mapRectToScene(row.boundingRect()) for row in (self._left, self._right))
+        return left, right
+
     def set_scale(self, mpp: float | None) -> None:
         """Set micrometres per level-0 pixel; None hides the scale bar."""
         self._um_per_slide_px = mpp
         self._place_marks()
+
+    @property
+    def scale_bar_rect(self) -> QRectF:
+        """Where the scale bar lies on the pane; empty where the scale is unknown."""
+        return self._scale_bar.mapRectToScene(self._scale_bar.boundingRect())
 
     def set_scale_bar_visible(self, visible: bool) -> None:
         self._scale_bar.setVisible(visible)
@@ -243,6 +273,7 @@ class Pane(pg.GraphicsView):
 
     def _build(self) -> None:
         self.setFrameShape(self.Shape.NoFrame)
+        self.setMinimumWidth(LEAST_PX)
         self.setViewportUpdateMode(QGraphicsView.ViewportUpdateMode.FullViewportUpdate)
         self.setRenderHint(QPainter.RenderHint.Antialiasing, False)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -280,10 +311,12 @@ class Pane(pg.GraphicsView):
     def _place_marks(self) -> None:
         size = self.size_px
         self._left.setPos(MARGIN_PX, MARGIN_PX)
-        self._right.setPos(size.width - MARGIN_PX, MARGIN_PX)
+        below = self._left.boundingRect().bottom() + MARGIN_PX if self._stacked else 0
+        self._right.setPos(size.width - MARGIN_PX, MARGIN_PX + below)
         self._scale_bar.setPos(size.width - MARGIN_PX, size.height - MARGIN_PX)
         mpp = self._um_per_slide_px
-        self._scale_bar.set_scale(mpp / self.viewpoint.camera.zoom if mpp else None)
+        scale = mpp / self.viewpoint.camera.zoom if mpp else None
+        self._scale_bar.set_scale(scale, SCALE_BAR_SHARE * size.width)
         if self._curtain is not None:
             self._divider.set_height(size.height)
             self._divider.setPos(round(self._curtain * size.width), 0)

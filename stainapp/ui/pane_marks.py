@@ -12,6 +12,9 @@ from PySide6.QtWidgets import QApplication, QGraphicsItem, QStyleOptionGraphicsI
 BADGE = "VIRTUAL - research use only"
 PREVIEW = "preview"
 GAP_PX = 6.0
+ROUNDING_PX = 4.0
+"""Room for what fonts take beyond their width."""
+LEAST_ROOM_PX = 60.0
 GROUND = QColor(16, 20, 26, 190)
 VIRTUAL_GROUND = QColor(106, 38, 201, 225)
 PREVIEW_GROUND = QColor(150, 92, 0, 225)
@@ -26,6 +29,8 @@ class Chip:
     words: str
     ground: QColor
     bold: bool = False
+    whole: bool = False
+    """Whether it is wrapped where there is no room for a line, and never cut short."""
 
 
 def real_chips(title: str) -> tuple[Chip, ...]:
@@ -40,7 +45,7 @@ def reference_chips(title: str) -> tuple[Chip, ...]:
 def virtual_chips(title: str, preview: bool) -> tuple[Chip, ...]:
     """Name what is virtual, and say that it is; while only a preview shows, say that too."""
     chips = (
-        Chip(BADGE, VIRTUAL_GROUND, bold=True),
+        Chip(BADGE, VIRTUAL_GROUND, bold=True, whole=True),
         Chip(title, GROUND),
     )
     return (*chips, Chip(PREVIEW, PREVIEW_GROUND)) if preview else chips
@@ -70,6 +75,14 @@ class ChipRow(QGraphicsItem):
     def chips(self) -> tuple[Chip, ...]:
         return self._chips
 
+    @property
+    def written(self) -> tuple[str, ...]:
+        """The words of each chip as they are painted: broken into lines, or cut short."""
+        return tuple(
+            _words_in(chip, place.width() - 2 * GAP_PX)
+            for chip, place in zip(self._chips, self._places, strict=True)
+        )
+
     def set_chips(self, chips: tuple[Chip, ...], room_px: float) -> None:
         """Show chips where there is room for a row this wide; else in a column."""
         if (chips, room_px) != (self._chips, self._room):
@@ -91,16 +104,13 @@ class ChipRow(QGraphicsItem):
         widget: QWidget | None = None,
     ) -> None:
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        for chip, place in zip(self._chips, self._places, strict=True):
+        every = zip(self._chips, self._places, self.written, strict=True)
+        for chip, place, words in every:
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(chip.ground)
             painter.drawRoundedRect(place, 4, 4)
             painter.setPen(INK)
             painter.setFont(_font(chip.bold))
-            metrics = QFontMetricsF(_font(chip.bold))
-            words = metrics.elidedText(
-                chip.words, Qt.TextElideMode.ElideRight, place.width() - 2 * GAP_PX
-            )
             painter.drawText(place, Qt.AlignmentFlag.AlignCenter, words)
 
     def _arranged(self) -> tuple[QRectF, ...]:
@@ -184,5 +194,25 @@ def _font(bold: bool) -> QFont:
 
 def _chip_size(chip: Chip, room: float) -> tuple[float, float]:
     metrics = QFontMetricsF(_font(chip.bold))
-    width = metrics.horizontalAdvance(chip.words) + 2 * GAP_PX + 4
-    return min(width, max(room, 60.0)), metrics.height() + GAP_PX
+    around = 2 * GAP_PX + ROUNDING_PX
+    words = _words_in(chip, max(room, LEAST_ROOM_PX) - around)
+    size = metrics.boundingRect(QRectF(0, 0, 1e6, 1e6), Qt.AlignmentFlag.AlignLeft, words)
+    return size.width() + around, size.height() + GAP_PX
+
+
+def _words_in(chip: Chip, width: float) -> str:
+    """Return a chip's words in lines of this width: cut short, or broken if it must be whole."""
+    metrics = QFontMetricsF(_font(chip.bold))
+    if not chip.whole or metrics.horizontalAdvance(chip.words) <= width:
+        return metrics.elidedText(chip.words, Qt.TextElideMode.ElideRight, width)
+    lines: list[str] = []
+    for part in chip.words.split(" - "):
+        line = ""
+        for word in part.split():
+            longer = f"{line} {word}".strip()
+            if line and metrics.horizontalAdvance(longer) > width:
+                lines.append(line)
+                longer = word
+            line = longer
+        lines.append(line)
+    return "\n".join(lines)

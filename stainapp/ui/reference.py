@@ -1,34 +1,23 @@
 """The reference: another real slide, opened and registered, in the frame of the open one."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
 from stainapp.errors import RegistrationError, StainAppError
-from stainapp.registration import kept
 from stainapp.registration.grid import Points
 from stainapp.registration.transform import Transform
 from stainapp.registration.warped_slide import WarpedSlide
 from stainapp.settings import save_note
 from stainapp.slides.reader import SlideInfo
 from stainapp.ui import reference_words as words
-from stainapp.ui.background import Background
-from stainapp.ui.laid_slide import LaidSlide, ShowsReference
-from stainapp.ui.open_slide import OpenedSlide, load_slide
+from stainapp.ui.laid_slide import LaidSlide, Loaded, ShowsReference, load_moving
+from stainapp.ui.open_slide import OpenedSlide
+from stainapp.ui.reference_work import ReferenceWork
 from stainapp.ui.registrar import Registrar, Registration, Task
-
-
-@dataclass(frozen=True, slots=True)
-class _Loaded:
-    """A reference as it comes from the thread."""
-
-    slide: OpenedSlide
-    transform: Transform | None
-    """Where it lay last time."""
-    complaint: str = ""
 
 
 class Reference(QObject):
@@ -48,18 +37,11 @@ class Reference(QObject):
         self, registrar: Registrar, view: ShowsReference, parent: QObject | None = None
     ) -> None:
         super().__init__(parent)
-        self.background = Background(self)
-        """Reads and writes, in order, all that is kept of a pair of slides."""
+        self.work = ReferenceWork(registrar, self)
         self.last: str | None = None
         """The address of the open slide's newest reference, shown or not."""
-        self._registrar = registrar
         self._laid = LaidSlide(view)
         self._rejected: Transform | None = None
-        self._registration: Registration | None = None
-        self._reading = False
-        """Whether a slide or a fresh transform is on its way from the thread."""
-        self._ticket = 0
-        """Of the newest wish: answers to older ones are dropped."""
 
     @property
     def fixed(self) -> OpenedSlide | None:
@@ -92,19 +74,19 @@ class Reference(QObject):
     @property
     def busy(self) -> bool:
         """Whether a reference is being opened or registered."""
-        return self._reading or self._registration is not None
+        return self.work.busy
 
     @property
     def registration(self) -> Registration | None:
         """The process at work, where there is one."""
-        return self._registration
+        return self.work.registration
 
     # which slides
 
     def show_slide(self, slide: OpenedSlide) -> None:
         """Go with another slide; the same one under another scale keeps its reference."""
-        registering = self._registration is not None
-        self._stop_work()
+        registering = self.registration is not None
+        self.work.stop()
         self.leaving.emit()
         before, self._laid.fixed = self._laid.fixed, slide
         if before is not None and self.moving is not None and _same(before, slide):
@@ -123,11 +105,14 @@ class Reference(QObject):
         if self.fixed is None:
             self.failed.emit(words.NO_SLIDE)
             return
-        self._stop_work()
-        self._reading = True
+        self.work.stop()
         self.news.emit(words.opening(address))
-        self._run(
-            partial(_load, address, self.fixed.reader.info), self._on_loaded, self._on_not_loaded
+        self.work.run(
+            partial(load_moving, address, self.fixed.reader.info),
+            self._on_loaded,
+            self._on_not_loaded,
+            awaited=True,
+            dropped=_close,
         )
         self.changed.emit()
 
@@ -143,7 +128,7 @@ class Reference(QObject):
 
     def remove(self) -> None:
         """Show the open slide without a reference; where it lies stays known."""
-        self._stop_work()
+        self.work.stop()
         self.leaving.emit()
         self._let_go()
         self.news.emit(None)
@@ -162,7 +147,6 @@ class Reference(QObject):
         if fixed is None or moving is None:
             self.failed.emit(words.NO_REFERENCE)
             return
-        self._stop_work()
         task = Task(
             fixed.address,
             moving.address,
@@ -172,18 +156,13 @@ class Reference(QObject):
             landmarks,
             mirrored,
         )
-        run = Registration(self._registrar.words(task), self)
-        run.progress.connect(self._on_progress)
-        run.done.connect(self._on_registered)
-        run.failed.connect(self._on_not_registered)
-        self._registration = run
         self._on_progress("starting", 0.0)
-        run.start()
+        self.work.register(task, self._on_progress, self._on_registered, self._on_not_registered)
         self.changed.emit()
 
     def cancel(self) -> None:
         """Stop opening or registering; what was on show before stays."""
-        self._stop_work()
+        self.work.stop()
         unregistered = self.moving is not None and self.transform is None
         self.news.emit(words.CANCELLED if unregistered else None)
         self.changed.emit()
@@ -195,10 +174,12 @@ class Reference(QObject):
             RegistrationError: the transform is not of these two slides.
         """
         self._laid.check(transform)
-        self._stop_work()
+        self.work.stop()
         self._show(transform)
         self.news.emit(None)
-        self.background.run(partial(transform.write, self._laid.path), _nothing, self.failed.emit)
+        self.work.background.run(
+            partial(transform.write, self._laid.path), _nothing, self.failed.emit
+        )
 
     def refine(self, fixed: Points, moving: Points) -> None:
         """Correct the transform by landmarks."""
@@ -218,17 +199,18 @@ class Reference(QObject):
     def save_as(self, path: Path) -> None:
         """Write the transform to a file of the user's choice."""
         if self.transform is not None:
-            self.background.run(partial(self.transform.write, path), _nothing, self.failed.emit)
+            self.work.background.run(
+                partial(self.transform.write, path), _nothing, self.failed.emit
+            )
 
     def reject(self) -> None:
         """Take the reference off the slide and forget where it lay."""
         if self.transform is None:
             return
-        self._stop_work()
+        self.work.stop()
         self._rejected = self.transform
         self._laid.take_off()
-        forget = partial(self._laid.path.unlink, missing_ok=True)
-        self.background.run(forget, _nothing, self.failed.emit)
+        self._on_disk(partial(self._laid.path.unlink, missing_ok=True))
         self.news.emit(words.REJECTED)
         self.changed.emit()
 
@@ -245,39 +227,17 @@ class Reference(QObject):
 
     def close(self) -> None:
         """End what is being done, write what is to be kept, and close the moving slide."""
-        if self._registration is not None:
-            self._registration.close()
-        self._stop_work()
+        self.work.end()
         self.leaving.emit()
-        self.background.close(finish=True)
+        self.work.background.close(finish=True)
         self._let_go()
 
     # parts
 
-    def _run(
-        self, work: Callable[[], object], done: Callable[..., None], failed: Callable[[str], None]
-    ) -> None:
-        """Work in the background; of several wishes in a row, the last one is answered."""
-        self._ticket += 1
-        ticket = self._ticket
-        self.background.run(
-            work,
-            lambda found: done(found, ticket),
-            lambda sentence: failed(sentence) if ticket == self._ticket else None,
-        )
+    def _on_disk(self, change: Callable[[], None]) -> None:
+        self.work.background.run(change, _nothing, self.failed.emit)
 
-    def _stop_work(self) -> None:
-        self._ticket += 1
-        self._reading = False
-        if self._registration is not None:
-            self._registration.cancel()
-            self._registration = None
-
-    def _on_loaded(self, loaded: _Loaded, ticket: int) -> None:
-        if ticket != self._ticket:
-            loaded.slide.reader.close()
-            return
-        self._reading = False
+    def _on_loaded(self, loaded: Loaded) -> None:
         self.leaving.emit()
         self._let_go()
         self._laid.moving, self.last = loaded.slide, loaded.slide.address
@@ -294,7 +254,6 @@ class Reference(QObject):
             self.register()
 
     def _on_not_loaded(self, sentence: str) -> None:
-        self._reading = False
         self.news.emit(None)
         self.changed.emit()
         self.failed.emit(sentence)
@@ -304,36 +263,30 @@ class Reference(QObject):
             self.news.emit(words.registering(self.moving.name, phase, share))
 
     def _on_registered(self) -> None:
-        self._registration, self._reading = None, True
-        self._run(
-            partial(Transform.read, self._laid.path), self._on_result, self._on_not_registered
-        )
+        read = partial(Transform.read, self._laid.path)
+        self.work.run(read, self._on_result, self._on_not_registered, awaited=True)
 
-    def _on_result(self, transform: Transform, ticket: int) -> None:
-        if ticket == self._ticket:
-            self._reading = False
-            self._show(transform)
-            self.news.emit(words.registered(transform, self._laid.mpp))
+    def _on_result(self, transform: Transform) -> None:
+        self._show(transform)
+        self.news.emit(words.registered(transform, self._laid.mpp))
 
     def _on_not_registered(self, sentence: str) -> None:
-        self._registration, self._reading = None, False
         self.news.emit(words.refused(sentence))
         self.changed.emit()
 
     def _take(self, work: Callable[[], Transform]) -> None:
         """Get a transform in the background and use it."""
         if self.busy:
-            self._stop_work()
+            self.work.stop()
             self.news.emit(None)
             self.changed.emit()
-        self._run(work, self._on_taken, self.failed.emit)
+        self.work.run(work, self._on_taken, self.failed.emit)
 
-    def _on_taken(self, transform: Transform, ticket: int) -> None:
-        if ticket == self._ticket:
-            try:
-                self.use(transform)
-            except RegistrationError as error:
-                self.failed.emit(str(error))
+    def _on_taken(self, transform: Transform) -> None:
+        try:
+            self.use(transform)
+        except RegistrationError as error:
+            self.failed.emit(str(error))
 
     def _show(self, transform: Transform) -> None:
         self._rejected = None
@@ -343,16 +296,6 @@ class Reference(QObject):
     def _let_go(self) -> None:
         self._rejected = None
         self._laid.let_go()
-
-
-def _load(address: str, fixed: SlideInfo) -> _Loaded:
-    """Open a reference with what is remembered of where it lies; on a thread."""
-    slide = load_slide(address)
-    path = kept.transform_path(fixed.identity, slide.reader.info.identity)
-    try:
-        return _Loaded(slide, Transform.read(path) if path.exists() else None)
-    except RegistrationError as error:
-        return _Loaded(slide, None, str(error))
 
 
 # scipy's interpolation takes as long to import as half the window: on the thread, when needed.
@@ -370,6 +313,10 @@ def _from_points(
     from stainapp.registration.landmarks import from_points
 
     return from_points(fixed_info, moving_info, fixed, moving, mirrored=mirrored)
+
+
+def _close(loaded: Loaded) -> None:
+    loaded.slide.reader.close()
 
 
 def _same(one: OpenedSlide, two: OpenedSlide) -> bool:

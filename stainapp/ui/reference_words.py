@@ -56,10 +56,3 @@ def length(px: float, mpp: float | None) -> str:
     """Say an expected error: in micrometres where the scale is known."""
     value, unit = (px, "px") if mpp is None else (px * mpp, "µm")
     return f"± {value:.1f} {unit}" if value < ONE_DECIMAL_BELOW else f"± {value:.0f} {unit}"
-
-
-def wrong_slides(transform: Transform, fixed: str, moving: str) -> str:
-    return (
-        f"That transform lays {transform.moving.name} over {transform.fixed.name}, "
-        f"and not {moving} over {fixed}; choose another file."
-    )

@@ -8,7 +8,7 @@ time the view comes closer or goes farther by a factor of two. All are kept unti
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import floor, log2
-from operator import is_
+from operator import is_, itemgetter
 from typing import TypeAlias
 
 import numpy as np
@@ -21,8 +21,6 @@ from stainapp.session.feature_properties import Colour
 from stainapp.session.region_index import RegionIndex
 from stainapp.session.regions import Region
 
-THIN = 2.0
-"""Corners closer than so many screen pixels fall together; among many, nobody misses them."""
 Key: TypeAlias = tuple[int, Colour, bool]
 """A cell, a colour, and whether it holds the selected regions."""
 Corners: TypeAlias = NDArray[np.float64]
@@ -65,7 +63,10 @@ class RegionBatches:
         self._selected: frozenset[str] = frozenset()
         self._left_out: frozenset[str] = frozenset()
         self._members: dict[Key, list[Region]] = {}
-        self._boxes: dict[Key, tuple[float, ...]] = {}
+        self._keys: list[Key] = []
+        """The selected last."""
+        self._boxes: Corners = np.empty((0, 4))
+        """(N, 4): left, top, right, bottom of the regions of each key, in the order of the keys."""
         self._made: dict[Key, dict[float, Batch]] = {}
         self._outlines: dict[str, _Outline] = {}
 
@@ -89,28 +90,26 @@ class RegionBatches:
                 members.setdefault(key, []).append(place)
         before = self._members
         self._members = {key: [index.regions[p] for p in places] for key, places in members.items()}
-        self._boxes = {key: _around(index.boxes[places]) for key, places in members.items()}
+        self._keys = sorted(members, key=itemgetter(2))
+        boxes = [_around(index.boxes[members[key]]) for key in self._keys]
+        self._boxes = np.array(boxes, np.float64).reshape(-1, 4)
         self._made = {
             key: self._made.get(key, {}) if _same(before.get(key), now) else {}
             for key, now in self._members.items()
         }
 
-    def within(self, rect: Rect, pixel: float) -> Iterator[Batch]:
+    def within(self, rect: Rect, thin_px: float) -> Iterator[Batch]:
         """Yield the batches that a rectangle meets, the selected last.
 
         Args:
             rect: in level-0 pixels.
-            pixel: level-0 pixels that one screen pixel covers.
+            thin_px: corners closer than so many level-0 pixels may fall together.
         """
-        step = 2.0 ** floor(log2(max(pixel * THIN, 1e-9)))
-        right, bottom = rect.right, rect.bottom
-        met = [
-            key
-            for key, (x0, y0, x1, y1) in self._boxes.items()
-            if x0 <= right and x1 >= rect.x and y0 <= bottom and y1 >= rect.y
-        ]
-        for key in sorted(met, key=_selected):
-            yield self._batch(key, step)
+        step = 2.0 ** floor(log2(max(thin_px, 1e-9)))
+        left, top, right, bottom = self._boxes.T
+        met = (left <= rect.right) & (right >= rect.x) & (top <= rect.bottom) & (bottom >= rect.y)
+        for place in np.flatnonzero(met).tolist():
+            yield self._batch(self._keys[place], step)
 
     def _batch(self, key: Key, step: float) -> Batch:
         made = self._made[key]
@@ -152,12 +151,8 @@ def _same(before: list[Region] | None, now: list[Region]) -> bool:
     return before is not None and len(before) == len(now) and all(map(is_, before, now))
 
 
-def _selected(key: Key) -> bool:
-    return key[2]
-
-
-def _around(boxes: Corners) -> tuple[float, ...]:
-    return (*boxes[:, :2].min(axis=0).tolist(), *boxes[:, 2:].max(axis=0).tolist())
+def _around(boxes: Corners) -> Corners:
+    return np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)])
 
 
 def _path(outlines: Iterable[_Outline], step: float) -> QPainterPath:

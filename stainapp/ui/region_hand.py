@@ -15,7 +15,7 @@ from stainapp.ui.region_drags import (
     ReshapeDrag,
 )
 from stainapp.ui.region_editor import RegionEditor
-from stainapp.ui.region_layer import RegionPicture
+from stainapp.ui.region_picture import RegionPicture
 from stainapp.ui.region_shape import (
     GRAB_PX,
     Outlines,

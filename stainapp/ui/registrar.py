@@ -1,4 +1,7 @@
-"""How the window registers slides: another process, which can be ended at any moment."""
+"""How the window registers slides: another process, which can be ended at any moment.
+
+It holds the other end of this one's pipe as its standard input, and so ends with it in any case.
+"""
 
 import json
 from collections.abc import Sequence
@@ -40,7 +43,7 @@ class Registrar:
 
     def words(self, task: Task) -> list[str]:
         words = [*(self.program or own_program()), "register", task.fixed, task.moving]
-        words += ["-o", str(task.output), "--progress-json"]
+        words += ["-o", str(task.output), "--progress-json", "--end-with-stdin"]
         for name, mpp in (("--fixed-mpp", task.fixed_mpp), ("--moving-mpp", task.moving_mpp)):
             words += [] if mpp is None else [name, f"{mpp:.9g}"]
         if task.landmarks is not None:
@@ -62,7 +65,6 @@ class Registration(QObject):
         self._process = QProcess(self)
         self._process.setProgram(words[0])
         self._process.setArguments(list(words[1:]))
-        self._process.setStandardInputFile(QProcess.nullDevice())
         self._process.readyReadStandardOutput.connect(self._on_output)
         self._process.finished.connect(self._on_finished)
         self._process.errorOccurred.connect(self._on_error)

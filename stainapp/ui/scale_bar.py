@@ -35,12 +35,12 @@ class ScaleBar(QGraphicsItem):
         self._words = ""
         self._ink = QRectF()
 
-    def set_scale(self, um_per_px: float | None) -> None:
+    def set_scale(self, um_per_px: float | None, longest_px: float = LONGEST_PX) -> None:
         """Set micrometres per screen pixel; None, where the slide says none, hides the bar."""
         if um_per_px is None:
             px, words = 0.0, ""
         else:
-            length = round_length(LONGEST_PX * um_per_px)
+            length = round_length(min(longest_px, LONGEST_PX) * um_per_px)
             px, words = length / um_per_px, length_words(length)
         if (px, words) != (self._px, self._words):
             self.prepareGeometryChange()

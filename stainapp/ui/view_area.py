@@ -11,18 +11,22 @@ from PySide6.QtWidgets import QGridLayout, QWidget
 
 from stainapp.geometry import Rect
 from stainapp.slides.reader import SlideInfo, SlideReader
+from stainapp.tiles.cache import TileCache
 from stainapp.ui.arrangement import Arrangement, Layout, Titles
 from stainapp.ui.camera import Camera, Viewpoint, zoom_for_magnification
-from stainapp.ui.feeds import TileFeed
+from stainapp.ui.feeds import Tile, TileFeed
 from stainapp.ui.field import Field, single_shot
 from stainapp.ui.minimap import Minimap
 from stainapp.ui.pane import MARGIN_PX, Pane
 from stainapp.ui.picture import Picture
-from stainapp.ui.region_layer import RegionPicture
+from stainapp.ui.region_picture import RegionPicture
+from stainapp.ui.standing_regions import StandingRegions
 from stainapp.ui.tile_layer import TileLayer, best_level
 
 __all__ = ["Layout", "ViewArea"]
 
+MINIMAP_SHARE = 0.4
+"""Of the first pane's width; the scale bar is beside it."""
 REST_MS = 120
 """How long the view must stand still before it is painted smoothly."""
 
@@ -39,11 +43,13 @@ class ViewArea(QWidget):
     failed = Signal(str)
     curtain_moved = Signal(float)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, parent: QWidget | None = None, cache: TileCache[Tile] | None = None) -> None:
+        """Begin without a slide; views that stand together best share one cache of tiles."""
         super().__init__(parent)
         self.viewpoint = Viewpoint(self)
-        self.field = Field(self)
-        self.panes = tuple(Pane(self.viewpoint, self) for _ in Picture)
+        self.field = Field(self, cache)
+        standing = StandingRegions()
+        self.panes = tuple(Pane(self.viewpoint, self, standing) for _ in Picture)
         self.minimap = Minimap(self.field.pool, self)
         self._info: SlideInfo | None = None
         self._arrangement = Arrangement()
@@ -296,6 +302,7 @@ class ViewArea(QWidget):
 
     def _place_minimap(self) -> None:
         margin = round(MARGIN_PX)
+        self.minimap.set_room(MINIMAP_SHARE * self.panes[0].size_px.width)
         self.minimap.move(margin, self.height() - self.minimap.height() - margin)
         self.minimap.raise_()
 
@@ -309,6 +316,7 @@ class ViewArea(QWidget):
     @Slot()
     def _on_resized(self) -> None:
         self._limit()
+        self._place_minimap()
         if self.viewpoint.camera == self._fit:  # nobody has looked elsewhere yet
             self.fit()
         self._show_chips()
@@ -332,14 +340,15 @@ class ViewArea(QWidget):
     def _set_smooth(self, smooth: bool) -> None:
         for layer in self._layers():
             layer.set_smooth(smooth)
+        for pane in self.panes:
+            pane.regions.set_smooth(smooth)
 
     @Slot(bool)
     def _on_changed(self, tiles_came: bool) -> None:
         for pane in self.panes:
             for picture, layer in pane.layers.items():
                 layer.set_feeds(self.field.stack(picture))
-                if picture is not Picture.REFERENCE:  # whose damage lies elsewhere
-                    layer.set_damage(self.field.damage)
+                layer.set_damage(self.field.damage_of(picture))
         if tiles_came:
             for layer in self._layers():
                 layer.update()

@@ -81,7 +81,7 @@ def test_a_transform_of_other_slides_is_refused_by_name() -> None:
     fixed, _, transform = moved_apart(noise(900, 900, 1), 0, 0)
     stranger = ArraySlide(noise(900, 900, 2), "stranger")
 
-    with pytest.raises(StainAppError, match=r"fixed\.png and moving\.png, not .*stranger"):
+    with pytest.raises(StainAppError, match=r"moving\.png over fixed\.png, and not .*stranger"):
         in_one_frame(side_of(fixed, "H&E"), side_of(stranger, "H&E"), transform)
 
 

@@ -1,5 +1,6 @@
 """Slides whose place on each other is known, and real ones."""
 
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -7,13 +8,14 @@ import numpy as np
 import pytest
 
 from stainapp.cancel import CancelToken
-from stainapp.errors import Cancelled, RegistrationError
+from stainapp.errors import Cancelled, RegistrationError, SlideError
 from stainapp.registration import align as alignment
 from stainapp.registration.align import align
 from stainapp.registration.grid import Points
 from stainapp.registration.landmarks import from_points, refined
 from stainapp.registration.transform import Transform
 from stainapp.registration.warped_slide import WarpedSlide
+from stainapp.slides.damage import DamageTolerant
 from stainapp.slides.opening import open_slide
 from stainapp.slides.phantom import PhantomSlide
 from stainapp.slides.tissue import tissue_mask
@@ -149,6 +151,22 @@ def test_a_blank_slide_is_named() -> None:
 
     with pytest.raises(RegistrationError, match="made shows no tissue"):
         align(section("H&E"), blank)
+
+
+def test_a_slide_that_cannot_be_read_is_said_to_be_damaged_and_not_to_be_blank() -> None:
+    lost = ArraySlide(np.full((900, 900, 3), 250, np.uint8))
+    lost.broken = lambda _level, _rect: True
+
+    with pytest.raises(SlideError, match=r"made cannot be read: .* Copy it again"):
+        align(section("H&E"), DamageTolerant(lost))
+
+
+def test_a_real_slide_that_cannot_be_read_is_said_to_be_damaged(data: Path) -> None:
+    with (
+        closing(open_slide(data / "bad" / "osp_unreadable.svs")) as lost,
+        pytest.raises(SlideError, match=r"osp_unreadable\.svs cannot be read"),
+    ):
+        align(section("H&E"), lost)
 
 
 def test_it_stops_at_the_next_step_when_cancelled() -> None:

@@ -1,8 +1,10 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from stainapp.errors import RegistrationError
 from stainapp.registration.grid import Grid
 from stainapp.registration.transform import Transform
 from tests.registration.frames import bent, info, scattered, turned, two_pieces
@@ -79,3 +81,18 @@ def test_equal_maps_have_equal_digests_and_others_have_not() -> None:
 
     assert one.digest == same.digest
     assert one.digest != bent(Transform.identity(info(), info()), amount_px=19.0).digest
+
+
+def test_slides_that_it_does_not_lay_over_each_other_are_named() -> None:
+    one, two, three = (
+        replace(info(width), path=Path(f"{name}.svs"))
+        for name, width in (("one", 2000), ("two", 1000), ("three", 500))
+    )
+    transform = Transform.identity(one, two)
+
+    transform.check(one, two)
+
+    for fixed, moving in ((two, one), (one, three), (three, two)):
+        wrong = rf"two\.svs over one\.svs, and not {moving.path.name} over {fixed.path.name}"
+        with pytest.raises(RegistrationError, match=wrong):
+            transform.check(fixed, moving)

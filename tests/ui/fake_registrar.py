@@ -4,7 +4,7 @@
 
 Lines appended to ``FOLDER/orders.txt`` are obeyed one by one: "progress SHARE WORDS", "finish"
 (``FOLDER/transform.json`` becomes the output), "fail SENTENCE", "die". Its own words are written
-to ``FOLDER/asked.json``.
+to ``FOLDER/asked.json``. As long as it lives, it holds the lock ``FOLDER/alive.lock`` if it can.
 """
 
 import json
@@ -12,12 +12,21 @@ import os
 import shutil
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
-ORDERS, TRANSFORM, ASKED = "orders.txt", "transform.json", "asked.json"
+from stainapp.lifeline import end_with_stdin
+from stainapp.slides.file_lock import FileLock, HeldError
+
+ORDERS, TRANSFORM, ASKED, ALIVE = "orders.txt", "transform.json", "asked.json", "alive.lock"
+_LOCKS: list[FileLock] = []
 
 
 def main(folder: Path, words: list[str]) -> int:
+    if "--end-with-stdin" in words:
+        end_with_stdin()
+    with suppress(HeldError):  # by one that was cancelled just now
+        _LOCKS.append(FileLock(folder / ALIVE))
     (folder / ASKED).write_text(json.dumps(words), encoding="utf-8")
     output = Path(words[words.index("-o") + 1])
     orders = folder / ORDERS

@@ -10,10 +10,12 @@ from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
-from stainapp.registration import kept
+from stainapp.errors import RegionError
+from stainapp.registration import kept, landmark_file
 from stainapp.registration.landmark_file import read_pairs
 from stainapp.registration.pairs import Pair, Place, Side
 from stainapp.settings import Settings
+from stainapp.ui import landmark_window
 from stainapp.ui.app import App, ViewOptions
 from stainapp.ui.landmark_window import LandmarkWindow
 from stainapp.ui.linked_views import camera_on_fixed, camera_on_moving
@@ -195,6 +197,32 @@ def test_landmarks_are_kept_and_come_back(
 
     assert [one.fixed for one in again.landmarks.pairs] == list(PLACES[:2])
     assert not again.landmarks.undoable
+
+
+def test_landmarks_that_find_no_room_are_told_of_and_kept_as_soon_as_there_is_some(
+    app: App,
+    pair: MovedPair,
+    qtbot: QtBot,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(landmark_window, "RETRY_MS", 0)
+    window = opened(app, qtbot)
+    with monkeypatch.context() as patch:
+        patch.setattr(landmark_file, "write_atomically", _full)
+        place(window, pair, PLACES[:1])
+        until(qtbot, lambda: "No space left" in window.notices.text.text())
+        assert "No space left" in app.window.messages.messages[-1]
+        assert not path_of(window).exists()
+
+    until(qtbot, lambda: path_of(window).exists() and window.notices.isHidden())
+
+    (kept_pair,) = read_pairs(path_of(window))
+    assert kept_pair.fixed == PLACES[0]
+    assert kept_pair.whole
+
+
+def _full(path: Path, _: bytes) -> None:
+    raise RegionError(f"{path} cannot be written (No space left on device).")
 
 
 def test_damaged_landmarks_are_told_of(app: App, window: LandmarkWindow, qtbot: QtBot) -> None:

@@ -9,7 +9,7 @@ from pytestqt.qtbot import QtBot
 from stainapp.geometry import Rect
 from stainapp.ui.camera import Camera, Size, Viewpoint
 from stainapp.ui.pane import Pane
-from stainapp.ui.pane_marks import BADGE, real_chips, virtual_chips
+from stainapp.ui.pane_marks import BADGE, ChipRow, real_chips, virtual_chips
 from stainapp.ui.scale_bar import ScaleBar, length_words, round_length
 
 
@@ -218,6 +218,35 @@ def test_virtual_marks_always_hold_the_badge() -> None:
         assert BADGE in words
         assert ("preview" in words) is preview
     assert BADGE not in [chip.words for chip in real_chips("H&E")]
+
+
+@pytest.mark.parametrize("room_px", [400.0, 220.0, 150.0, 110.0, 80.0])
+@pytest.mark.usefixtures("qapp")
+def test_the_badge_is_whole_however_narrow_the_pane_and_the_models_name_is_cut(
+    room_px: float,
+) -> None:
+    row = ChipRow()
+
+    row.set_chips(virtual_chips("PAS   he-to-pas-colon-of-the-second-year", preview=True), room_px)
+
+    badge, title, _ = row.written
+    assert badge.splitlines()[0].split()[0] == "VIRTUAL"
+    assert badge.replace(" - ", " ").split() == BADGE.replace(" - ", " ").split()
+    assert ("…" in title) is (room_px < 300)
+    assert row.boundingRect().width() <= room_px
+
+
+def test_in_a_narrow_pane_the_right_halfs_name_stands_below_the_left_ones(
+    qtbot: QtBot, pane: Pane
+) -> None:
+    pane.resize(180, 300)
+
+    pane.set_chips(real_chips("H&E"), virtual_chips("PAS  he-to-pas", preview=True))
+
+    left, right = pane.chip_rects
+    assert right.top() >= left.bottom()
+    assert right.left() >= 0
+    assert right.right() <= 180
 
 
 @pytest.mark.parametrize(

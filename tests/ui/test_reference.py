@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -17,6 +18,7 @@ from stainapp.registration import kept
 from stainapp.registration.grid import Grid
 from stainapp.registration.transform import Transform
 from stainapp.settings import Settings, load_note, load_settings
+from stainapp.slides.file_lock import FileLock, HeldError
 from stainapp.slides.opening import open_slide
 from stainapp.ui.app import App, ViewOptions
 from stainapp.ui.registrar import Registrar
@@ -28,6 +30,7 @@ WAIT_MS = 60_000
 """Generous: it only bounds a test that would hang."""
 
 OTHER = "sample:ihc"
+ROOT = Path(__file__).parents[2]
 Start = Callable[[], App]
 
 
@@ -47,6 +50,15 @@ class Orders:
         words = (self.folder / fake_registrar.ASKED).read_text(encoding="utf-8")
         found: list[str] = json.loads(words)
         return found
+
+    @property
+    def nobody_obeys(self) -> bool:
+        """Whether no process stands in for `stainapp register` any more."""
+        try:
+            FileLock(self.folder / fake_registrar.ALIVE).release()
+        except HeldError:
+            return False
+        return True
 
     def give(self, line: str) -> None:
         with (self.folder / fake_registrar.ORDERS).open("a", encoding="utf-8") as file:
@@ -170,6 +182,27 @@ def test_cancelling_ends_the_process_at_once(
     assert not kept.transform_path(*_identities(app)).exists()
 
 
+def test_a_registration_ends_with_a_window_that_was_killed(orders: Orders, qtbot: QtBot) -> None:
+    orders.give("progress 0.1 looking")
+    window = subprocess.Popen(
+        [sys.executable, "-m", "tests.ui.killed_registration", str(orders.folder)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
+        text=True,
+    )
+    assert window.stdout is not None
+    try:
+        assert window.stdout.readline() == "looking\n"
+        assert not orders.nobody_obeys
+    finally:
+        window.kill()
+        window.wait()
+        window.stdout.close()
+
+    until(qtbot, lambda: orders.nobody_obeys)
+
+
 def test_what_was_registered_once_is_there_at_once_the_next_time(
     start: Start, pair: MovedPair, orders: Orders, qtbot: QtBot
 ) -> None:
@@ -220,7 +253,7 @@ def test_a_program_that_cannot_be_started_is_told_of(
     start: Start, pair: MovedPair, tmp_path: Path, qtbot: QtBot
 ) -> None:
     app = start()
-    app.reference._registrar = Registrar((str(tmp_path / "nothing"),))
+    app.reference.work.registrar = Registrar((str(tmp_path / "nothing"),))
 
     app.reference.open(str(pair.moving))
 
@@ -430,7 +463,7 @@ def test_what_was_decided_just_before_the_window_closes_is_kept(
         entered.set()
         assert go_on.wait(WAIT_MS / 1000)
 
-    app.reference.background.run(held, lambda _: None, pytest.fail)
+    app.reference.work.background.run(held, lambda _: None, pytest.fail)
     assert entered.wait(WAIT_MS / 1000)
     app.reference.use(pair.transform)
     assert not path.exists()

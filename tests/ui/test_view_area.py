@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from stainapp.slides.reader import Level, SlideReader
 from stainapp.tiles.cache import TileCache
 from stainapp.ui.camera import magnification
 from stainapp.ui.feeds import TileFeed
+from stainapp.ui.pane import Pane
 from stainapp.ui.pane_marks import BADGE, PREVIEW
 from stainapp.ui.picture import Picture
 from stainapp.ui.view_area import Layout, ViewArea
@@ -68,6 +70,10 @@ class Stage:
 
     def words(self, pane: int = 0) -> list[str]:
         return [chip.words for chip in self.view.panes[pane].chips]
+
+
+def _is_about(pane: Pane, width: int) -> bool:
+    return bool(abs(pane.width() - width) <= 2)
 
 
 @pytest.fixture
@@ -324,6 +330,60 @@ def test_damage_is_counted_and_hatched(qtbot: QtBot, stage: Stage) -> None:
     x, y = stage.view.viewpoint.camera.to_screen(1650, 1650, stage.view.panes[0].size_px)
     place = stage.picture()[int(y) - 12 : int(y) + 12, int(x) - 12 : int(x) + 12].astype(int)
     assert abs(place - GREEN).max() > 60
+
+
+def test_a_damaged_reference_is_hatched_where_it_lies_and_the_slide_is_not(
+    qtbot: QtBot, stage: Stage
+) -> None:
+    stage.show(PlainSlide(ROSE))
+    reference = PlainSlide(GREEN, "reference")
+    reference.damaged = (Rect(1400, 1400, 500, 500),)
+    stage.view.set_layout(Layout.SIDE_BY_SIDE)
+
+    with qtbot.waitSignal(stage.view.damage_found) as found:
+        stage.view.show_reference(reference, "PAS  next section")
+    stage.settle()
+
+    assert found.args == [1]
+    for pane, colour, hatched in zip(stage.view.panes, (ROSE, GREEN), (False, True), strict=False):
+        x, y = stage.view.viewpoint.camera.to_screen(1650, 1650, pane.size_px)
+        x += pane.x()
+        place = stage.picture()[int(y) - 12 : int(y) + 12, int(x) - 12 : int(x) + 12].astype(int)
+        assert bool(abs(place - colour).max() > 60) is hatched
+
+
+def test_damage_of_a_reference_is_forgotten_with_it(qtbot: QtBot, stage: Stage) -> None:
+    stage.show(PlainSlide(ROSE))
+    reference = PlainSlide(GREEN, "reference")
+    reference.damaged = (Rect(1400, 1400, 500, 500),)
+    with qtbot.waitSignal(stage.view.damage_found):
+        stage.view.show_reference(reference)
+
+    with qtbot.waitSignal(stage.view.damage_found) as found:
+        stage.view.show_reference(None)
+
+    assert found.args == [0]
+
+
+def test_in_a_narrow_view_minimap_and_scale_bar_lie_beside_each_other(
+    qtbot: QtBot, stage: Stage
+) -> None:
+    stage.view.set_minimap_visible(True)
+    stage.show(PlainSlide(ROSE))
+    stage.view.viewpoint.zoom_at(8.0, 0, 0, stage.view.panes[0].size_px)
+    stage.view.set_layout(Layout.SIDE_BY_SIDE)
+
+    pane, minimap, seen = stage.view.panes[0], stage.view.minimap, []
+    for width in (1400, 600, 420, 330, 220):
+        stage.view.resize(width, 400)
+        qtbot.waitUntil(partial(_is_about, pane, width // 2))
+        bar = pane.scale_bar_rect.left()
+        assert minimap.isHidden() or minimap.geometry().right() < bar
+        assert 0 <= bar < pane.width()
+        seen.append(minimap.isVisible())
+
+    assert seen[0]
+    assert not seen[-1]
 
 
 def test_a_slide_that_cannot_be_read_is_told_once_and_the_view_settles(
