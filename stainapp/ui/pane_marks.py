@@ -55,7 +55,7 @@ def difference_chips(other: str, base: str, virtual: bool, preview: bool) -> tup
     """Name what a difference is of; it is marked as what is virtual in it is."""
     chips = [Chip("DIFFERENCE", GROUND, bold=True), Chip(f"{other} less {base}", GROUND)]
     if virtual:
-        chips.append(Chip(BADGE, VIRTUAL_GROUND, bold=True))
+        chips.append(Chip(BADGE, VIRTUAL_GROUND, bold=True, whole=True))
     if preview:
         chips.append(Chip(PREVIEW, PREVIEW_GROUND))
     return tuple(chips)
