@@ -118,7 +118,9 @@ def test_a_mirrored_section_is_found_too() -> None:
 
 
 def test_another_section_is_refused_in_one_sentence() -> None:
-    with pytest.raises(RegistrationError, match="no better than at wrong ones") as refused:
+    with pytest.raises(
+        RegistrationError, match="no better than those of different blocks"
+    ) as refused:
         align(section("H&E", 7), displaced(truth(0.0), seed=8))
 
     assert "click two matching points" in str(refused.value)
@@ -211,6 +213,17 @@ def test_two_scans_of_one_slide_meet_within_a_pixel(data: Path) -> None:
         shifts.append(float(np.hypot(*shift)))
 
     assert np.median(shifts) <= 1.0
+
+
+def test_a_slide_of_another_block_is_refused_though_some_of_its_details_agree(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    colon = open_slide(data / "slides" / "melanosiscoli_HE.tiff", mpp=0.5)
+    stomach = open_slide(data / "slides" / "BS25_CHR.tiff")
+
+    with pytest.raises(RegistrationError, match="no better than those of different blocks"):
+        align(colon, stomach)
 
 
 def test_serial_sections_lie_nearer_at_landmarks_than_the_best_affine_map_lays_them(
