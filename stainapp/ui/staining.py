@@ -1,5 +1,6 @@
 """Virtual staining off the GUI thread: one thread, the accelerator being one resource."""
 
+import gc
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -301,6 +302,9 @@ def load_libraries() -> None:
     preload()
     for module in ("virtual_slide", "network_stainer"):
         import_module(f"stainapp.models.{module}")
+    # What they made stays for good. To look it all over for garbage would stop every thread, the
+    # window's too, for a tenth of a second each time.
+    gc.freeze()
 
 
 def prepare_model(request: StainRequest, tell: Tell) -> VirtualReader:

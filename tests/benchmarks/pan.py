@@ -177,6 +177,7 @@ def window(
     service.preview_ready.connect(view.show_preview)
     service.ready.connect(lambda virtual: view.show_virtual(virtual, service.feed, "virtual"))
     if panes == 2:
+        service.warm_up()  # as the window does
         service.start(slide, model or resource("models/macenko"))
         if wait:
             wait_until(lambda: not service.busy)
