@@ -81,8 +81,8 @@ def agreement_in_words(paired: Paired) -> str:
     """Return bias and limits as a sentence; what is missing where there are too few regions."""
     if len(paired.regions) < LEAST_PAIRS:
         return (
-            f"{paired.measure}: {len(paired.regions)} regions may be read; "
-            f"limits of agreement need {LEAST_PAIRS}."
+            f"{paired.measure}: limits of agreement need {LEAST_PAIRS} regions that may be read; "
+            f"here {len(paired.regions)} may."
         )
     limits = limits_of_agreement(paired.difference)
     unit = f" {paired.unit}" if paired.unit else ""
