@@ -171,7 +171,10 @@ class StudyDialog(QDialog):
             self.folder.setText(path)
 
     def _look(self) -> None:
-        """See what the folder holds; of several, the last one counts."""
+        self._see("")
+
+    def _see(self, problem: str) -> None:
+        """See what the folder holds, and say what went wrong; of several, the last one counts."""
         self._ticket += 1
         ticket, path = self._ticket, self._path()
         self._held = Held()
@@ -180,6 +183,7 @@ class StudyDialog(QDialog):
         def found(held: Held) -> None:
             if ticket == self._ticket:
                 self._show_held(held)
+                self._say(problem)
 
         def failed(sentence: str) -> None:
             if ticket == self._ticket:
@@ -190,7 +194,6 @@ class StudyDialog(QDialog):
 
     def _show_held(self, held: Held) -> None:
         self._held = held
-        self._say("")
         name = self.reader.currentText()
         self.reader.clear()
         self.reader.addItems(list(held.answered))
@@ -229,8 +232,7 @@ class StudyDialog(QDialog):
     def _on_failed(self, sentence: str) -> None:
         self._slides.close()
         self._show_working(False)
-        self._look()
-        self._say(sentence)
+        self._see(sentence)
 
 
 def in_words(held: Held) -> str:
