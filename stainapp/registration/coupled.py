@@ -1,10 +1,10 @@
 """Where each place of one picture lies on another, by weighing every displacement within reach.
 
 A descent stops at the first wall of tissue that fits. Here the cost of all displacements is taken
-once at the nodes of a grid; then two steps take turns: each node chooses the
-displacement that is cheap and near the field, and the field is made smooth, with an ever stronger
-pull between the two (Heinrich et al., "Non-parametric discrete registration with convex
-optimisation", WBIR 2014, LNCS 8545:51-61).
+once at the nodes of a grid; then two steps take turns: each node chooses the displacement that is
+cheap and near the field, and the field is made smooth, with an ever stronger pull between the two
+(Heinrich et al., "Non-parametric discrete registration with convex optimisation", WBIR 2014,
+LNCS 8545:51-61).
 """
 
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ def sought(first: Density, second: Density, search: Search) -> Field:
         second: the same shape, roughly laid over the first.
         search: reach, window and nodes.
     """
-    costs, (down, right) = _costs(first, second, search)
+    costs, down, right = _costs(first, second, search)
     field = _smoothed(_cheapest(costs, down, right), 2 * search.smooth_nodes)
     for pull in PULLS:
         away = [(d[:, None, None] - f) ** 2 for d, f in zip((right, down), field, strict=True)]
@@ -55,8 +55,8 @@ def sought(first: Density, second: Density, search: Search) -> Field:
 
 def _costs(
     first: Density, second: Density, search: Search
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the cost of each displacement at each node, and the displacements down and right."""
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Return the cost of each displacement at each node, and the displacements, down and right."""
     reach, step = search.reach_px, search.step_px
     rows, columns = first.shape
     padded = np.pad(second, reach, mode="edge")
@@ -65,15 +65,16 @@ def _costs(
     costs = np.stack(
         [
             -gaussian_filter(
-                first * padded[reach + down :, reach + right :][:rows, :columns],
+                first * padded[reach + y :, reach + x :][:rows, :columns],
                 search.window_px,
                 truncate=2.5,
             )[nodes]
-            for down, right in shifts.T.tolist()
+            for y, x in shifts.T.tolist()
         ]
     )
     spread = max(float(np.median(costs.std(axis=0))), 1e-9)
-    return np.asarray(costs / spread, np.float32), shifts.astype(np.float32)
+    down, right = shifts.astype(np.float32)
+    return np.asarray(costs / spread, np.float32), down, right
 
 
 def _cheapest(

@@ -59,12 +59,8 @@ class Grid:
     def around(self, left: float, top: float, right: float, bottom: float) -> NDArray[Any]:
         """Return the nodes that are nearest to any point of a rectangle."""
         rows, columns = self.values.shape[:2]
-        x, y = (
-            (math.floor(v / self.spacing_px + 0.5) for v in pair)
-            for pair in ((left, right), (top, bottom))
-        )
-        first, last = (min(max(v, 0), columns - 1) for v in x)
-        upper, lower = (min(max(v, 0), rows - 1) for v in y)
+        first, last = _nearest(np.array([left, right]) / self.spacing_px).clip(0, columns - 1)
+        upper, lower = _nearest(np.array([top, bottom]) / self.spacing_px).clip(0, rows - 1)
         return self.values[upper : lower + 1, first : last + 1]
 
 
