@@ -48,7 +48,8 @@ class Blocks:
         count = min(NEIGHBOURS, len(self.centres) - 1)
         _, near = cKDTree(self.centres).query(self.centres, count + 1)
         usual = np.median(self.shifts[near[:, 1:]], axis=1)
-        return np.asarray(np.hypot(*(self.shifts - usual).T) <= LIKE)
+        # Where the other picture is empty nothing correlates, and all "moved" to the same corner.
+        return np.asarray((np.hypot(*(self.shifts - usual).T) <= LIKE) & (self.peaks > 0))
 
 
 def surety(blocks: Blocks) -> float:

@@ -29,6 +29,12 @@ def test_pictures_with_nothing_in_common_agree_no_better_than_chance() -> None:
     assert surety(match(texture(0), texture(0), WHERE)) > 9.0
 
 
+def test_an_empty_picture_agrees_with_nothing() -> None:
+    blocks = match(texture(0), np.zeros_like(texture(0)), WHERE)
+
+    assert not blocks.alike().any()
+
+
 def test_no_place_gives_no_blocks_and_no_surety() -> None:
     blocks = match(texture(0), texture(0), ~WHERE)
 
